@@ -1,0 +1,13 @@
+"""Audio files to mono float32 waveforms at one rate, strictly: what cannot be read whole is an AudioError.
+
+>>> from ctcasr import audio
+>>> waveform = audio.load("speech.flac", 16000)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from ctcasr.audio.formats import AUDIO_SUFFIXES, AudioInfo, RawFormat
+from ctcasr.audio.loading import load, probe
+from ctcasr.audio.resampling import change_speed, resample
+
+__all__ = ["AUDIO_SUFFIXES", "AudioInfo", "RawFormat", "change_speed", "load", "probe", "resample"]

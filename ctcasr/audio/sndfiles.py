@@ -1,0 +1,209 @@
+"""Reading through libsndfile: WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF, NIST SPHERE and headerless PCM."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soundfile as sf
+
+from ctcasr.audio import containers
+from ctcasr.audio.formats import (
+    MAX_SECONDS,
+    RAW_SUBTYPES,
+    AudioInfo,
+    RawFormat,
+    Segment,
+    check_file_rate,
+    check_length,
+)
+from ctcasr.audio.mpeg import check_mp3
+from ctcasr.errors import AudioError
+
+# Samples decoded at a time (4 MiB): a header can promise what it likes, memory follows what is really there.
+_BLOCK_SAMPLES = 1 << 20
+# What libsndfile reports as length when a FLAC stream does not say.
+_UNKNOWN_FRAMES = (1 << 63) - 1
+_CHUNKED = frozenset({"WAV", "WAVEX", "RF64", "AIFF"})
+_READABLE = _CHUNKED | {"FLAC", "OGG", "MP3", "NIST", "RAW"}
+_CONVERT_ADVICE = "convert it with `ffmpeg -i IN OUT.wav`, or drop it"
+_BEYOND_SOUNDFILE = (sf.SoundFileError, RuntimeError, OSError, ValueError)
+
+
+class _SequentialSoundFile(sf.SoundFile):  # type: ignore[misc]
+    """A sound file that soundfile does not seek in behind our back.
+
+    soundfile seeks to where it already stands after every read. In MP3 that disturbs the decoder's bit reservoir
+    (audible at each block) and in a FLAC stream of unknown length it fails. `seek` itself still works.
+    """
+
+    def seekable(self) -> bool:
+        """Say no, so that `read` leaves the position alone."""
+        return False
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """An open, checked sound file; `frames` is None when its length is unknown until it is read."""
+
+    file: Path
+    handle: Any
+    frames: int | None
+
+    @property
+    def sample_rate(self) -> int:
+        return int(self.handle.samplerate)
+
+
+def read(file: Path, segment: Segment, raw: RawFormat | None) -> tuple[npt.NDArray[np.float32], int]:
+    """Read a segment of a file and average its channels.
+
+    Returns:
+        The waveform `(N,)`, and its rate in Hz, which is the file's own.
+
+    Raises:
+        AudioError: The file or the segment cannot be read whole.
+    """
+    with _open(file, raw) as sound:
+        rate = sound.sample_rate
+        start, wanted = segment.span(rate)
+        if sound.frames is None:
+            expected = None
+            most = int(MAX_SECONDS * rate) + 1 if wanted is None else wanted
+        else:
+            segment.check_fits(file, sound.frames, rate)
+            expected = sound.frames - start if wanted is None else min(wanted, sound.frames - start)
+            most = expected
+        if start:
+            sound.handle.seek(start)
+        waveform = _read_frames(sound.handle, most)
+    if expected is not None:
+        containers.check_frames(file, expected, len(waveform))
+    else:
+        check_length(file, len(waveform), rate)
+        segment.check_fits(file, start + len(waveform), rate)
+    return waveform, rate
+
+
+def probe(file: Path, raw: RawFormat | None) -> AudioInfo:
+    """Describe a file from its header; only a FLAC stream of unknown length is decoded.
+
+    Raises:
+        AudioError: The file cannot be opened, or is shorter than it promises.
+    """
+    with _open(file, raw) as sound:
+        rate = sound.sample_rate
+        frames = sound.frames
+        if frames is None:
+            frames = len(_read_frames(sound.handle, int(MAX_SECONDS * rate) + 1))
+            check_length(file, frames, rate)
+        handle = sound.handle
+        return AudioInfo(file, rate, handle.channels, frames / rate, handle.format, handle.subtype)
+
+
+def _read_frames(handle: Any, most: int) -> npt.NDArray[np.float32]:
+    """Decode at most so many frames, averaging the channels; the result is shorter when there are fewer."""
+    block_frames = max(1, _BLOCK_SAMPLES // handle.channels)
+    blocks = [np.zeros(0, np.float32)]
+    left = most
+    while left > 0:
+        asked = min(left, block_frames)
+        block = handle.read(asked, dtype="float32", always_2d=True)
+        # Infinities of either sign become NaN here; the loader finds and reports them.
+        with np.errstate(all="ignore"):
+            blocks.append(block.mean(axis=1) if handle.channels > 1 else block[:, 0])
+        left -= len(block)
+        if len(block) < asked:
+            break
+    return blocks[1] if len(blocks) == 2 else np.concatenate(blocks)
+
+
+@contextmanager
+def _open(file: Path, raw: RawFormat | None) -> Iterator[_Sound]:
+    """Open and check a file; whatever libsndfile says against it becomes an AudioError."""
+    handle = None
+    try:
+        handle = _open_handle(file, raw)
+        sound = _check(file, handle)
+        yield sound
+    except _BEYOND_SOUNDFILE as error:
+        reason = str(getattr(error, "error_string", error)).strip().rstrip(".") or type(error).__name__
+        if handle is None:
+            found = f"holds no audio that libsndfile can open ({reason})"
+            expected = "wav, flac, ogg, opus, mp3, aiff, sph or a media file"
+            raise AudioError(f"{file}: {found}, expected {expected}; {_CONVERT_ADVICE}") from error
+        raise AudioError(
+            f"{file}: damaged or truncated, decoding it stopped ({reason}); {containers.RESTORE_ADVICE}"
+        ) from error
+    finally:
+        if handle is not None:
+            handle.close()
+
+
+def _open_handle(file: Path, raw: RawFormat | None) -> Any:
+    if raw is not None:
+        _check_raw_size(file, raw)
+        subtype = RAW_SUBTYPES[raw.sample_format][0]
+        return _SequentialSoundFile(
+            str(file), "r", raw.sample_rate, raw.channels, subtype, raw.byte_order.upper(), "RAW"
+        )
+    handle = _SequentialSoundFile(str(file))
+    try:
+        _check_supported(file, handle)
+        repaired = _repair(file, handle)
+    except BaseException:
+        handle.close()
+        raise
+    if repaired is None:
+        return handle
+    handle.close()
+    return _SequentialSoundFile(io.BytesIO(repaired))
+
+
+def _check_supported(file: Path, handle: Any) -> None:
+    # Other containers cannot be checked for truncation here, and MP3 inside WAV has no dependable length.
+    if handle.format not in _READABLE or (handle.format != "MP3" and handle.subtype.startswith("MPEG")):
+        raise AudioError(
+            f"{file}: holds {handle.subtype} in {handle.format}, expected wav, flac, ogg, opus, mp3, aiff, sph or "
+            f"a media file; {_CONVERT_ADVICE}"
+        )
+
+
+def _repair(file: Path, handle: Any) -> bytes | None:
+    """Check what the container promises, and return its bytes with a length where a streamer left none."""
+    if handle.format in _CHUNKED:
+        position = containers.check_chunks(file)
+        if position is not None:
+            content = bytearray(file.read_bytes())
+            content[position : position + 4] = b"\xff\xff\xff\xff"
+            return bytes(content)
+    elif handle.format == "NIST":
+        containers.check_sphere(file, handle.frames)
+    elif handle.format == "OGG":
+        containers.check_ogg_end(file)
+    elif handle.format == "MP3":
+        return check_mp3(file)
+    return None
+
+
+def _check(file: Path, handle: Any) -> _Sound:
+    check_file_rate(file, handle.samplerate)
+    if handle.frames == _UNKNOWN_FRAMES:
+        return _Sound(file, handle, None)
+    check_length(file, handle.frames, handle.samplerate)
+    return _Sound(file, handle, handle.frames)
+
+
+def _check_raw_size(file: Path, raw: RawFormat) -> None:
+    size = file.stat().st_size
+    if size % raw.frame_bytes:
+        raise AudioError(
+            f"{file}: holds {size:,} bytes, expected whole frames of {raw.frame_bytes} bytes "
+            f"({raw.sample_format}, channels={raw.channels}); correct the RawFormat or restore the file"
+        )

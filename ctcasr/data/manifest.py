@@ -1,0 +1,125 @@
+"""Utterances and the JSON-lines manifests that list them (NeMo's field names)."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ctcasr.errors import DataError
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One stretch of one recording and, where known, what is said in it."""
+
+    id: str
+    audio_path: Path
+    duration_seconds: float
+    text: str = ""
+    offset_seconds: float = 0.0
+    speaker: str | None = None
+    where: str = ""
+    """Where the utterance was listed, as `file:line`, for messages."""
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.where})" if self.where else self.id
+
+
+def read_manifest(path: Path) -> list[Utterance]:
+    """Read a manifest: one JSON object a line with `audio_filepath`, `duration`, `text`.
+
+    `id` (default: the stem of the audio file), `offset` (seconds, default 0) and `speaker` are optional; other
+    fields are ignored. Audio paths are relative to the manifest's folder.
+
+    Raises:
+        DataError: the file is unreadable or empty, or a line is not such an object or repeats an id.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 text ({error}); expected a JSON-lines manifest") from error
+    utterances: dict[str, Utterance] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        utterance = _parse(line, path, f"{path.name}:{number}")
+        if utterance.id in utterances:
+            raise DataError(
+                f"{path}:{number}: the id {utterance.id!r} stands already in {utterances[utterance.id].where}; "
+                "give each utterance an `id` of its own"
+            )
+        utterances[utterance.id] = utterance
+    if not utterances:
+        raise DataError(f"{path}: lists no utterance; expected one JSON object a line")
+    return list(utterances.values())
+
+
+def _parse(line: str, path: Path, where: str) -> Utterance:
+    try:
+        fields = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"{path.parent / where}: not a JSON object ({error}); expected one object a line") from error
+    if not isinstance(fields, dict):
+        raise DataError(f"{path.parent / where}: found a JSON {type(fields).__name__}; expected an object")
+    audio = _field(fields, "audio_filepath", str, path.parent / where)
+    if not audio or "\0" in audio:
+        raise DataError(f"{path.parent / where}: `audio_filepath` is not a path: {audio!r}")
+    speaker = _field(fields, "speaker", str, path.parent / where, None)
+    return Utterance(
+        id=_field(fields, "id", str, path.parent / where, Path(audio).stem),
+        audio_path=path.parent / audio,
+        duration_seconds=_seconds(fields, "duration", path.parent / where, minimum=1e-9),
+        text=_field(fields, "text", str, path.parent / where, ""),
+        offset_seconds=_seconds(fields, "offset", path.parent / where, minimum=0.0, default=0.0),
+        speaker=speaker,
+        where=where,
+    )
+
+
+_REQUIRED = object()
+
+
+def _field(fields: dict[str, Any], name: str, kind: type, where: Path, default: Any = _REQUIRED) -> Any:
+    value = fields.get(name, default)
+    if value is _REQUIRED:
+        raise DataError(f"{where}: has no `{name}`; expected `audio_filepath`, `duration` and `text`")
+    if value is not default and not isinstance(value, kind):
+        raise DataError(f"{where}: `{name}` is {value!r}; expected a {'text' if kind is str else 'number'}")
+    return value
+
+
+def _seconds(
+    fields: dict[str, Any], name: str, where: Path, *, minimum: float, default: Any = _REQUIRED
+) -> float:
+    value = _field(fields, name, (int, float), where, default)  # type: ignore[arg-type]
+    if isinstance(value, bool) or not math.isfinite(value) or value < minimum:
+        raise DataError(f"{where}: `{name}` is {value!r}; expected seconds, {'0 or more' if minimum == 0 else 'above 0'}")
+    return float(value)
+
+
+def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
+    """Write a manifest with audio paths relative to its folder.
+
+    The file appears whole or not at all.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        for utterance in utterances:
+            fields: dict[str, Any] = {
+                "id": utterance.id,
+                "audio_filepath": os.path.relpath(utterance.audio_path.resolve(), path.parent.resolve()),
+                "duration": round(utterance.duration_seconds, 6),
+                "text": utterance.text,
+            }
+            if utterance.offset_seconds:
+                fields["offset"] = utterance.offset_seconds
+            if utterance.speaker is not None:
+                fields["speaker"] = utterance.speaker
+            file.write(json.dumps(fields, ensure_ascii=False) + "\n")
+    temporary.replace(path)

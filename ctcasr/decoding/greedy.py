@@ -1,0 +1,37 @@
+"""Greedy decoding: the most probable symbol of each frame, collapsed."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ctcasr.decoding.hypothesis import Hypothesis, Token, check_log_probs
+
+
+def greedy(log_probs: npt.NDArray[np.floating], blank: int = 0) -> Hypothesis:
+    """Decode along the best path (Graves et al. 2006, section 3.2, "best path decoding").
+
+    A token's confidence is the mean probability of its symbol over the frames that wrote it. Equal scores
+    go to the lower symbol number.
+
+    Args:
+        log_probs: `(T', V)` normalised natural log-probabilities.
+        blank: the number of the blank.
+
+    Raises:
+        DataError: the input is not normalised log-probabilities.
+    """
+    check_log_probs(log_probs)
+    if len(log_probs) == 0:
+        return Hypothesis((), 0.0)
+    path = log_probs.argmax(axis=1)
+    scores = np.take_along_axis(log_probs, path[:, None], axis=1)[:, 0].astype(np.float64)
+    starts = np.flatnonzero(np.concatenate(([True], path[1:] != path[:-1])))
+    ends = np.append(starts[1:], len(path))
+    confidences = np.add.reduceat(np.exp(scores), starts) / (ends - starts)
+    tokens = tuple(
+        Token(int(path[start]), int(start), int(end), min(1.0, float(confidence)))
+        for start, end, confidence in zip(starts, ends, confidences, strict=True)
+        if path[start] != blank
+    )
+    return Hypothesis(tokens, float(scores.sum()))

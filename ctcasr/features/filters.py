@@ -1,0 +1,64 @@
+"""Filters of the feature readers: mel triangles, cosine transform, Hann window."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ctcasr.features.settings import FeatureSettings
+
+Float64 = npt.NDArray[np.float64]
+
+# Slaney's Auditory Toolbox (1998): linear below 1 kHz, logarithmic above with 27 steps for a factor of 6.4.
+_SLANEY_HZ_PER_MEL = 200.0 / 3
+_SLANEY_BREAK_HZ = 1000.0
+_SLANEY_BREAK_MEL = _SLANEY_BREAK_HZ / _SLANEY_HZ_PER_MEL
+_SLANEY_LOG_STEP = np.log(6.4) / 27
+
+
+def hz_to_mel(hz: Float64, scale: str) -> Float64:
+    """Convert frequencies to mels: `htk` is O'Shaughnessy's 2595 log10(1 + f/700), `slaney` Slaney's."""
+    if scale == "htk":
+        return 2595 * np.log10(1 + hz / 700)
+    above = _SLANEY_BREAK_MEL + np.log(np.maximum(hz, _SLANEY_BREAK_HZ) / _SLANEY_BREAK_HZ) / _SLANEY_LOG_STEP
+    return np.where(hz < _SLANEY_BREAK_HZ, hz / _SLANEY_HZ_PER_MEL, above)
+
+
+def mel_to_hz(mel: Float64, scale: str) -> Float64:
+    """Convert mels to frequencies in Hz; the inverse of `hz_to_mel`."""
+    if scale == "htk":
+        return np.asarray(700 * (10 ** (mel / 2595) - 1), np.float64)
+    above = _SLANEY_BREAK_HZ * np.exp(_SLANEY_LOG_STEP * (np.maximum(mel, _SLANEY_BREAK_MEL) - _SLANEY_BREAK_MEL))
+    return np.where(mel < _SLANEY_BREAK_MEL, mel * _SLANEY_HZ_PER_MEL, above)
+
+
+def mel_filters(settings: FeatureSettings) -> Float64:
+    """Return the triangular mel filters, `(fft_size // 2 + 1, mel_bins)`, each with peak 1 at its centre.
+
+    The triangles are straight lines in Hz between neighbouring centres (Davis and Mermelstein 1980).
+    """
+    high = settings.sample_rate / 2 if settings.high_hz is None else settings.high_hz
+    edges_mel = hz_to_mel(np.array([settings.low_hz, high]), settings.mel_scale)
+    centres = mel_to_hz(np.linspace(edges_mel[0], edges_mel[1], settings.mel_bins + 2), settings.mel_scale)
+    frequencies = np.linspace(0, settings.sample_rate / 2, settings.fft_size // 2 + 1)
+    widths = np.diff(centres)
+    rising = (frequencies[:, None] - centres[None, :-2]) / widths[None, :-1]
+    falling = (centres[None, 2:] - frequencies[:, None]) / widths[None, 1:]
+    return np.maximum(0, np.minimum(rising, falling))
+
+
+def cosine_transform(mel_bins: int, cepstra: int) -> Float64:
+    """Return the orthonormal DCT-II as a matrix `(mel_bins, cepstra)`."""
+    bins = (np.arange(mel_bins) + 0.5)[:, None]
+    matrix = np.cos(np.pi / mel_bins * bins * np.arange(cepstra)[None]) * np.sqrt(2 / mel_bins)
+    matrix[:, 0] /= np.sqrt(2)
+    return matrix
+
+
+def hann_window(settings: FeatureSettings) -> Float64:
+    """Return the periodic Hann window, centred in `fft_size` samples: `(fft_size,)`."""
+    length = settings.window_samples
+    window = np.zeros(settings.fft_size)
+    start = (settings.fft_size - length) // 2
+    window[start : start + length] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    return window

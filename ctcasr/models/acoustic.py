@@ -1,0 +1,51 @@
+"""The acoustic model: convolutional subsampling, bidirectional LSTM layers, log-softmax."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ctcasr.models.bilstm import BiLSTMLayer, reversal
+from ctcasr.models.settings import ModelSettings
+from ctcasr.models.subsampling import ConvSubsampling, valid_frames
+
+
+class AcousticModel(nn.Module):
+    """Map feature frames to log-probabilities of symbols, the blank being symbol 0.
+
+    An utterance's output does not depend on what it is batched with: no operation mixes utterances or
+    looks at padding.
+    """
+
+    def __init__(self, settings: ModelSettings, bins: int, symbols: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.bins = bins
+        self.symbols = symbols
+        self.subsampling = ConvSubsampling(settings.subsampling, settings.channels, bins)
+        widths = [self.subsampling.output_size] + [2 * settings.hidden] * settings.layers
+        self.layers = nn.ModuleList(
+            # Dropping convolution outputs would hide whole bands of a frame: the first layer sees them all.
+            BiLSTMLayer(inputs, settings.hidden, settings.dropout if number else 0.0)
+            for number, inputs in enumerate(widths[:-1])
+        )
+        self.dropout = nn.Dropout(settings.dropout)
+        self.output = nn.Linear(2 * settings.hidden, symbols)
+        nn.init.xavier_uniform_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+        self.output.bias.data[0] = settings.blank_bias
+
+    def forward(self, features: Tensor, feature_lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `log_probs (B, T', V)`, zero beyond each length, and `input_lengths (B,)`.
+
+        Args:
+            features: `(B, T, F)` float.
+            feature_lengths: `(B,)` integer frames.
+        """
+        sequences, lengths = self.subsampling(features, feature_lengths)
+        turn = reversal(lengths, sequences.shape[1])
+        for layer in self.layers:
+            sequences = layer(sequences, turn)
+        logits = self.output(self.dropout(sequences))
+        log_probs = logits.log_softmax(dim=-1, dtype=torch.float32)
+        return log_probs * valid_frames(lengths, log_probs.shape[1])[..., None], lengths

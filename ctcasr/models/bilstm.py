@@ -1,0 +1,61 @@
+"""Bidirectional LSTM layers that do not feel the padding, without packing."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def reversal(lengths: Tensor, frames: int) -> Tensor:
+    """Return the indices `(B, frames)` that turn each sequence round within its length.
+
+    Padding stays where it is, and the indices are their own inverse.
+    """
+    frame = torch.arange(frames, device=lengths.device)[None]
+    return torch.where(frame < lengths[:, None], lengths[:, None] - 1 - frame, frame)
+
+
+class BiLSTMLayer(nn.Module):
+    """One bidirectional LSTM layer (Graves and Schmidhuber 2005), layer normalisation behind it.
+
+    The backward direction reads each sequence turned round within its own length, so that both directions
+    meet the padding last: the outputs inside a length are those of the sequence alone. Unlike packing this
+    keeps the matrices large, and is several times as fast on a CPU.
+    """
+
+    def __init__(self, inputs: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.ahead = nn.LSTM(inputs, hidden, batch_first=True)
+        self.back = nn.LSTM(inputs, hidden, batch_first=True)
+        self.norm = nn.LayerNorm(2 * hidden)
+        for lstm in (self.ahead, self.back):
+            initialise_lstm(lstm)
+
+    def forward(self, sequences: Tensor, turn: Tensor) -> Tensor:
+        """Return `(B, T', 2 * hidden)` of `sequences (B, T', inputs)`; `turn` is from `reversal`."""
+        sequences = self.dropout(sequences)
+        ahead, _ = self.ahead(sequences)
+        back, _ = self.back(_gather_frames(sequences, turn))
+        normed: Tensor = self.norm(torch.cat((ahead, _gather_frames(back, turn)), dim=-1))
+        return normed
+
+
+def _gather_frames(sequences: Tensor, index: Tensor) -> Tensor:
+    return sequences.gather(1, index[..., None].expand(-1, -1, sequences.shape[-1]))
+
+
+def initialise_lstm(lstm: nn.LSTM) -> None:
+    """Set orthogonal recurrent and Glorot input weights, and a forget bias of 1 (Jozefowicz et al. 2015)."""
+    hidden = lstm.hidden_size
+    for name, parameter in lstm.named_parameters():
+        if name.startswith("weight_hh"):
+            for gate in parameter.data.split(hidden):
+                nn.init.orthogonal_(gate)
+        elif name.startswith("weight_ih"):
+            for gate in parameter.data.split(hidden):
+                nn.init.xavier_uniform_(gate)
+        else:
+            parameter.data.zero_()
+            if name.startswith("bias_ih"):
+                parameter.data[hidden : 2 * hidden] = 1.0

@@ -1,0 +1,39 @@
+"""Random variations of training utterances, each drawn from a generator of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ctcasr.training.config import AugmentSettings
+
+Mask = npt.NDArray[np.bool_]
+
+
+def generator(seed: int, epoch: int, utterance: int) -> np.random.Generator:
+    """Return the source of an utterance's randomness in an epoch.
+
+    It depends on nothing else, so that neither resuming, nor the number of workers, nor the number of
+    processes changes what an utterance looks like.
+    """
+    return np.random.default_rng((seed, epoch, utterance))
+
+
+def kept_frames(settings: AugmentSettings, frames: int, rng: np.random.Generator) -> Mask:
+    """Draw time masks (Park et al. 2019, SpecAugment): true `(T,)` where a frame is kept."""
+    longest = min(settings.time_mask_frames, int(settings.time_mask_share * frames))
+    return _spans(frames, settings.time_masks, longest, rng)
+
+
+def kept_bins(settings: AugmentSettings, bins: int, rng: np.random.Generator) -> Mask:
+    """Draw frequency masks (Park et al. 2019): true `(F,)` where a bin is kept."""
+    return _spans(bins, settings.frequency_masks, min(settings.frequency_mask_bins, bins), rng)
+
+
+def _spans(size: int, count: int, longest: int, rng: np.random.Generator) -> Mask:
+    kept = np.ones(size, bool)
+    for _ in range(count):
+        length = int(rng.integers(0, longest + 1))
+        start = int(rng.integers(0, size - length + 1))
+        kept[start : start + length] = False
+    return kept

@@ -1,0 +1,164 @@
+"""The training configuration: TOML in, frozen settings out, every mistake named."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ctcasr.errors import ConfigError
+from ctcasr.features import FeatureSettings
+from ctcasr.models.settings import ModelSettings
+
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataSettings(BaseModel):
+    """Name the manifests; paths are relative to the configuration file."""
+
+    model_config = _STRICT
+
+    train: Path = Field(description="manifest to train on")
+    dev: Path = Field(description="manifest of held-out speakers, to choose checkpoints on")
+    max_bad_share: float = Field(
+        0.02, ge=0, le=1, description="training stops if a larger share of a manifest is unreadable or infeasible"
+    )
+
+
+class AugmentSettings(BaseModel):
+    """Choose how training utterances are varied: speed, and masks over time and frequency (SpecAugment)."""
+
+    model_config = _STRICT
+
+    speeds: tuple[float, ...] = Field((0.9, 1.0, 1.1), min_length=1, description="one is drawn for each utterance")
+    time_masks: int = Field(2, ge=0, le=100)
+    time_mask_frames: int = Field(40, ge=0, description="longest mask, in feature frames")
+    time_mask_share: float = Field(0.15, ge=0, le=1, description="longest mask, as a share of the utterance")
+    frequency_masks: int = Field(2, ge=0, le=100)
+    frequency_mask_bins: int = Field(20, ge=0, description="widest mask, in feature bins")
+
+
+class BatchSettings(BaseModel):
+    """Bound what is computed at once."""
+
+    model_config = _STRICT
+
+    seconds: float = Field(60.0, gt=0, description="of audio in a batch on one process, padding included")
+    workers: int = Field(0, ge=0, le=64, description="processes that read audio; 0 reads in the training process")
+
+
+class OptimizerSettings(BaseModel):
+    """Set AdamW, its learning-rate schedule and the clipping of gradients."""
+
+    model_config = _STRICT
+
+    epochs: int = Field(80, ge=1, description="passes over the training manifest")
+    learning_rate: float = Field(2e-3, gt=0, description="at the top, after the warm-up")
+    warmup_share: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises linearly")
+    final_share: float = Field(0.01, ge=0, le=1, description="of the rate that is left when the cosine decay ends")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's, on matrices; biases and norms are left alone")
+    clip_norm: float = Field(5.0, gt=0, description="gradients of a larger norm are scaled down to it")
+
+
+class RunSettings(BaseModel):
+    """Set what is not about the model: folder, seed, precision, checkpoints."""
+
+    model_config = _STRICT
+
+    folder: Path = Field(Path("runs/default"), description="of the run, relative to the configuration file")
+    seed: int = Field(0, ge=0)
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="of the matrices; auto is bf16 where the processor computes it natively"
+    )
+    device: Literal["auto", "cpu"] = Field("auto", description="auto takes a GPU where there is one")
+    average: int = Field(10, ge=1, le=100, description="best epochs whose weights are averaged at the end")
+
+
+class TrainingConfig(BaseModel):
+    """Everything that decides a training run."""
+
+    model_config = _STRICT
+
+    data: DataSettings
+    features: FeatureSettings = FeatureSettings()
+    model: ModelSettings = ModelSettings()
+    augment: AugmentSettings = AugmentSettings()
+    batches: BatchSettings = BatchSettings()
+    optimizer: OptimizerSettings = OptimizerSettings()
+    run: RunSettings = RunSettings()
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
+    """Read a configuration file and apply overrides; relative paths become relative to the file's folder.
+
+    Args:
+        path: a TOML file.
+        overrides: `section.key=value`, the value written as in TOML; a bare word counts as text.
+
+    Raises:
+        ConfigError: the file, a key or a value is wrong; names the file, the key and the nearest valid key.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected a TOML configuration") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not valid TOML: {error}") from error
+    for override in overrides:
+        _apply(values, override)
+    try:
+        config = TrainingConfig.model_validate_json(json.dumps(values, default=str))
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(error)}") from error
+    return _anchored(config, path.parent)
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    section, dot, key = name.strip().partition(".")
+    if not (equals and dot and section and key):
+        raise ConfigError(f"override {override!r} is not of the form section.key=value, e.g. optimizer.epochs=40")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    table = values.setdefault(section, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"override {override!r}: {section} is not a section")
+    table[key] = value
+
+
+def _anchored(config: TrainingConfig, folder: Path) -> TrainingConfig:
+    data = config.data.model_copy(update={"train": folder / config.data.train, "dev": folder / config.data.dev})
+    run = config.run.model_copy(update={"folder": folder / config.run.folder})
+    return config.model_copy(update={"data": data, "run": run})
+
+
+def _explain(error: ValidationError) -> str:
+    """Say the first mistake in one sentence, and how many more there are."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        valid = _keys_beside(tuple(first["loc"]))
+        near = difflib.get_close_matches(str(first["loc"][-1]), valid, n=1, cutoff=0.0)
+        sentence = f"unknown key {place!r}; the nearest valid key is {near[0]!r}"
+    elif first["type"] == "missing":
+        sentence = f"the key {place!r} is missing"
+    elif first["type"] == "value_error":
+        sentence = f"{place}: {first['ctx']['error']}"
+    else:
+        sentence = f"{place} = {json.dumps(first['input'], default=str)}: {first['msg'].lower()}"
+    more = error.error_count() - 1
+    return sentence + (f" (and {more} more mistakes)" if more else "")
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    model: Any = TrainingConfig
+    for part in location[:-1]:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)

@@ -1,0 +1,56 @@
+"""What a person sees while a model trains: a bar on a terminal, one line an epoch everywhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+_HEADER = "epoch   train loss   dev loss   dev WER %   dev CER %   grad norm   clipped %   seconds"
+
+
+class Display:
+    """Show the progress of a run on stderr."""
+
+    def __init__(self, epochs: int, active: bool) -> None:
+        self._console = Console(stderr=True, quiet=not active, highlight=False)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not (active and self._console.is_terminal),
+            transient=True,
+        )
+        self._epochs = epochs
+        self._task = self._progress.add_task("training", total=epochs)
+        self._lines = 0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def batch(self, done: int, total: int) -> None:
+        """Show the batches of the epoch in the bar's text."""
+        self._progress.update(self._task, description=f"training, batch {done}/{total}")
+
+    def epoch(self, record: dict[str, float | int]) -> None:
+        """Print the epoch's line, and the header above the first and each twentieth."""
+        if self._lines % 20 == 0:
+            self._console.print(f"[bold]{_HEADER}[/bold]")
+        self._lines += 1
+        self._console.print(
+            f"{record['epoch']:5d}   {record['train_loss']:10.3f}   {record['dev_loss']:8.3f}   "
+            f"{100 * record['dev_wer']:9.2f}   {100 * record['dev_cer']:9.2f}   {record['gradient_norm']:9.2f}   "
+            f"{100 * record['clipped_share']:9.1f}   {record['seconds']:7.1f}"
+        )
+        self._progress.update(self._task, completed=record["epoch"])

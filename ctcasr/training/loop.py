@@ -1,0 +1,317 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from ctcasr.data import Utterance, read_manifest
+from ctcasr.decoding import greedy
+from ctcasr.errors import ConfigError, DataError
+from ctcasr.features import FeatureExtractor, GlobalStatistics
+from ctcasr.features.torch_reader import BatchFeatureExtractor
+from ctcasr.models import AcousticModel, ctc_loss
+from ctcasr.scoring import score
+from ctcasr.text import Vocabulary
+from ctcasr.training.batching import plan_batches, share_of
+from ctcasr.training.checkpoints import AVERAGED, CheckpointFolder, Progress, load_weights, read_tensors, write_tensors
+from ctcasr.training.config import TrainingConfig
+from ctcasr.training.dataset import Batch, ExampleSettings, Key, SpeechDataset, collate
+from ctcasr.training.display import Display
+from ctcasr.training.run_folder import CHECKPOINTS, MetricsLog, write_run
+from ctcasr.training.schedule import learning_rate
+from ctcasr.training.statistics import measure_statistics
+
+logger = logging.getLogger(__name__)
+
+
+def bf16_is_native() -> bool:
+    """Tell whether this CPU multiplies bf16 matrices in hardware."""
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    return bool(supported) or bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
+
+
+@dataclass
+class EpochTotals:
+    """What one process saw in an epoch."""
+
+    loss: float = 0.0
+    symbols: float = 0.0
+    seconds: float = 0.0
+    norms: list[float] = field(default_factory=list)
+    problems: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Loss (nats a symbol) and error rates on a manifest."""
+
+    loss: float
+    word_error_rate: float
+    character_error_rate: float
+
+
+class Trainer:
+    """Train one acoustic model as a `TrainingConfig` says.
+
+    Everything random is drawn from the seed, the epoch and the utterance, so that a run that is resumed
+    goes on as if it had not stopped.
+    """
+
+    def __init__(self, config: TrainingConfig, *, resume: bool = False) -> None:
+        """Read the manifests and build the model, or restore it.
+
+        Raises:
+            ConfigError: the run exists already, or there is nothing to resume.
+            DataError: a manifest is wrong, or a dev transcript has symbols that training lacks.
+        """
+        self.config = config
+        self.accelerator = Accelerator(cpu=config.run.device == "cpu")
+        self.device = self.accelerator.device
+        self.checkpoints = CheckpointFolder(config.run.folder / CHECKPOINTS, config.run.average)
+        self._check_folder(resume)
+        self.train_set, self.dev_set = read_manifest(config.data.train), read_manifest(config.data.dev)
+        self.vocabulary = Vocabulary.from_texts(utterance.text for utterance in self.train_set)
+        self._check_texts(self.dev_set)
+        statistics = None
+        if config.features.normalization == "global":
+            statistics = measure_statistics(self.train_set, config.features)
+        self.statistics: GlobalStatistics | None = statistics
+        torch.manual_seed(config.run.seed)
+        network = AcousticModel(config.model, config.features.dimension, len(self.vocabulary))
+        optimizer = torch.optim.AdamW(self._parameter_groups(network), lr=config.optimizer.learning_rate)
+        self.network = network.to(self.device)
+        self.progress = self.checkpoints.load_last(self.network, optimizer) if resume else Progress()
+        self.model, self.optimizer = self.accelerator.prepare(self.network, optimizer)
+        on_device = self.device.type != "cpu"
+        self.reader = BatchFeatureExtractor(config.features, statistics).to(self.device) if on_device else None
+        self.extractor = None if on_device else FeatureExtractor(config.features, statistics)
+        self.bf16 = config.run.precision == "bf16" or (
+            config.run.precision == "auto" and (on_device or bf16_is_native())
+        )
+
+    def _check_folder(self, resume: bool) -> None:
+        if resume and not self.checkpoints.has_last():
+            raise ConfigError(f"{self.config.run.folder}: holds no checkpoint to resume from; train without --resume")
+        if not resume and self.checkpoints.has_last():
+            raise ConfigError(
+                f"{self.config.run.folder}: holds a run already; go on with --resume, or choose another folder with "
+                "--set run.folder=..."
+            )
+
+    def _check_texts(self, utterances: Sequence[Utterance]) -> None:
+        for utterance in utterances:
+            try:
+                self.vocabulary.encode(utterance.text)
+            except DataError as error:
+                raise DataError(f"{utterance}: {error}") from error
+
+    def _parameter_groups(self, network: nn.Module) -> list[dict[str, object]]:
+        matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+        others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+        return [
+            {"params": matrices, "weight_decay": self.config.optimizer.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+
+    def _dataset(self, utterances: Sequence[Utterance]) -> SpeechDataset:
+        config = self.config
+        settings = ExampleSettings(config.features, config.augment, config.model.subsampling, config.run.seed)
+        return SpeechDataset(utterances, self.vocabulary, settings, self.extractor)
+
+    def _batches(self, dataset: SpeechDataset, plan: list[list[int]], epoch: int) -> Iterator[Batch]:
+        """Yield this process's share of each planned batch."""
+        process, processes = self.accelerator.process_index, self.accelerator.num_processes
+        shares = [share_of(batch, process, processes) for batch in plan]
+        keys = [[Key(index, epoch) for index in part] for part, _ in shares]
+        loader = DataLoader(
+            dataset,
+            batch_sampler=keys,
+            collate_fn=collate,
+            num_workers=self.config.batches.workers,
+            pin_memory=self.device.type == "cuda",
+        )
+        for batch, (_, weight) in zip(loader, shares, strict=True):
+            batch.weights.mul_(weight)
+            yield batch.to(self.device)
+
+    def _features(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        if self.reader is not None:
+            features, lengths = self.reader(batch.inputs, batch.lengths)
+        else:
+            features, lengths = batch.inputs, batch.lengths
+        return features * (batch.kept_frames[..., None] & batch.kept_bins[:, None]), lengths
+
+    def run(self) -> Evaluation:
+        """Train to the last epoch, average the best epochs, and return the average's dev scores.
+
+        Raises:
+            DataError: too many utterances are unusable, or the loss is not a number.
+        """
+        settings = self.config.optimizer
+        if self.accelerator.is_main_process:
+            write_run(self.config, self.vocabulary, self.statistics)
+        train, dev = self._dataset(self.train_set), self._dataset(self.dev_set)
+        with (
+            Display(settings.epochs, self.accelerator.is_main_process) as display,
+            MetricsLog(self.config.run.folder, self.progress.epoch + 1) as log,
+        ):
+            while self.progress.epoch < settings.epochs:
+                started = time.perf_counter()
+                totals, steps = self._train_epoch(train, display)
+                trained = time.perf_counter()
+                evaluation = self.evaluate(dev)
+                self.progress.epoch += 1
+                record = self._record(totals, evaluation, steps) | {
+                    "train_seconds": round(trained - started, 3),
+                    "seconds": round(time.perf_counter() - started, 3),
+                }
+                self._finish_epoch(record, evaluation, log)
+                display.epoch(record)
+        return self._average(dev)
+
+    def _train_epoch(self, dataset: SpeechDataset, display: Display) -> tuple[EpochTotals, int]:
+        config, epoch = self.config, self.progress.epoch
+        durations = [utterance.duration_seconds for utterance in self.train_set]
+        slowest = min(config.augment.speeds)
+        budget = config.batches.seconds * self.accelerator.num_processes * slowest
+        rng = np.random.default_rng((config.run.seed, epoch))
+        plan = plan_batches(durations, budget, rng)
+        # Dropout's randomness, too, depends on the epoch and the process alone.
+        torch.manual_seed((config.run.seed * 100_003 + epoch) * 1009 + self.accelerator.process_index)
+        self.model.train()
+        totals = EpochTotals()
+        for number, batch in enumerate(self._batches(dataset, plan, epoch)):
+            # Batch counts differ a little between epochs: the schedule follows the share of the epoch.
+            steps = config.optimizer.epochs * len(plan)
+            rate = learning_rate(config.optimizer, epoch * len(plan) + number, steps)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            self._step(batch, totals)
+            display.batch(number + 1, len(plan))
+        self._check_problems(totals)
+        return totals, len(plan)
+
+    def _step(self, batch: Batch, totals: EpochTotals) -> None:
+        features, lengths = self._features(batch)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            log_probs, input_lengths = self.model(features, lengths)
+        losses = ctc_loss(log_probs, input_lengths, batch.targets, batch.target_lengths)
+        self._check_finite(losses, batch)
+        symbols = (batch.target_lengths * batch.weights).sum()
+        all_symbols = self.accelerator.reduce(symbols, "sum").clamp_min(1)
+        loss = (losses * batch.weights).sum()
+        # Processes average their gradients: times their number gives the mean over the symbols of them all.
+        self.accelerator.backward(loss * self.accelerator.num_processes / all_symbols)
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.progress.step += 1
+        totals.loss += float(loss.detach())
+        totals.symbols += float(symbols)
+        totals.norms.append(float(norm))
+        totals.seconds += sum(
+            self.train_set[index].duration_seconds
+            for index, weight in zip(batch.utterances, batch.weights.tolist(), strict=True)
+            if weight
+        )
+        totals.problems |= dict(batch.problems)
+
+    def _check_finite(self, losses: Tensor, batch: Batch) -> None:
+        wrong = ~torch.isfinite(losses.detach())
+        if wrong.any():
+            names = [str(self.train_set[batch.utterances[row]]) for row in wrong.nonzero().flatten().tolist()]
+            raise DataError(
+                f"the loss is not finite at step {self.progress.step} for {', '.join(names[:5])} "
+                f"({len(names)} of {len(losses)} in the batch); listen to these recordings, or lower "
+                f"optimizer.learning_rate ({self.config.optimizer.learning_rate:g}), and go on with --resume"
+            )
+
+    def _check_problems(self, totals: EpochTotals) -> None:
+        problems: dict[int, str] = {}
+        for part in gather_object([totals.problems]):
+            problems |= part
+        if self.accelerator.is_main_process and self.progress.epoch == 0:
+            for index, reason in sorted(problems.items()):
+                logger.warning("left out: %s: %s", self.train_set[index], reason)
+        if len(problems) > self.config.data.max_bad_share * len(self.train_set):
+            index, reason = min(problems.items())
+            raise DataError(
+                f"{self.config.data.train}: {len(problems)} of {len(self.train_set)} utterances cannot be used, more "
+                f"than data.max_bad_share ({self.config.data.max_bad_share:g}); the first is "
+                f"{self.train_set[index]}: {reason}"
+            )
+        totals.problems = problems
+
+    @torch.inference_mode()
+    def evaluate(self, dataset: SpeechDataset) -> Evaluation:
+        """Decode a data set greedily in float32 and score it; unusable utterances count as unrecognised."""
+        plan = plan_batches(
+            [utterance.duration_seconds for utterance in dataset.utterances],
+            self.config.batches.seconds * self.accelerator.num_processes,
+        )
+        self.network.eval()
+        loss, symbols, texts = 0.0, 0.0, {}
+        for batch in self._batches(dataset, plan, -1):
+            log_probs, input_lengths = self.network(*self._features(batch))
+            losses = ctc_loss(log_probs, input_lengths, batch.targets, batch.target_lengths)
+            loss += float((losses * batch.weights).sum())
+            symbols += float((batch.target_lengths * batch.weights).sum())
+            for row, index in enumerate(batch.utterances):
+                frames = log_probs[row, : int(input_lengths[row])].cpu().numpy()
+                texts[index] = self.vocabulary.decode(greedy(frames).ids) if batch.weights[row] else ""
+        all_texts: dict[int, str] = {}
+        for part in gather_object([(loss, symbols, texts)]):
+            # A process without a share decoded an utterance of another with weight zero: its text is empty.
+            all_texts |= {index: text for index, text in part[2].items() if text or index not in all_texts}
+        total = self.accelerator.reduce(torch.tensor([loss, symbols], device=self.device), "sum").tolist()
+        references = {utterance.id: utterance.text for utterance in dataset.utterances}
+        hypotheses = {dataset.utterances[index].id: " ".join(text.split()) for index, text in all_texts.items()}
+        words, characters = (score(references, hypotheses, unit) for unit in ("word", "char"))
+        return Evaluation(total[0] / max(1.0, total[1]), words.rate, characters.rate)
+
+    def _record(self, totals: EpochTotals, evaluation: Evaluation, steps: int) -> dict[str, float | int]:
+        settings = self.config.optimizer
+        sums = self.accelerator.reduce(
+            torch.tensor([totals.loss, totals.symbols, totals.seconds], device=self.device, dtype=torch.float64), "sum"
+        ).tolist()
+        norms = np.array(totals.norms)
+        return {
+            "epoch": self.progress.epoch,
+            "steps": self.progress.step,
+            "learning_rate": learning_rate(settings, self.progress.epoch * steps - 1, settings.epochs * steps),
+            "train_loss": sums[0] / max(1.0, sums[1]),
+            "dev_loss": evaluation.loss,
+            "dev_wer": evaluation.word_error_rate,
+            "dev_cer": evaluation.character_error_rate,
+            "gradient_norm": float(np.median(norms)),
+            "clipped_share": float((norms > settings.clip_norm).mean()),
+            "audio_seconds": round(sums[2], 3),
+            "left_out": len(totals.problems),
+        }
+
+    def _finish_epoch(self, record: dict[str, float | int], evaluation: Evaluation, log: MetricsLog) -> None:
+        if self.accelerator.is_main_process:
+            scores = (evaluation.character_error_rate, evaluation.loss)
+            self.checkpoints.note_epoch(self.progress, scores, self.network)
+            log.write(record)
+            self.checkpoints.save_last(self.progress, self.network, self.optimizer)
+        self.accelerator.wait_for_everyone()
+
+    def _average(self, dev: SpeechDataset) -> Evaluation:
+        self.accelerator.wait_for_everyone()
+        path = self.checkpoints.folder / AVERAGED
+        if self.accelerator.is_main_process:
+            write_tensors(path, self.checkpoints.average([epoch for _, _, epoch in self.progress.best]))
+        self.accelerator.wait_for_everyone()
+        load_weights(self.network, read_tensors(path), path)
+        return self.evaluate(dev)

@@ -1,0 +1,85 @@
+"""What a training run leaves on disk: configuration, vocabulary, metrics, TensorBoard events."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import tomli_w
+from torch.utils.tensorboard import SummaryWriter
+
+from ctcasr.errors import ConfigError
+from ctcasr.features import GlobalStatistics
+from ctcasr.text import Vocabulary
+from ctcasr.training.config import TrainingConfig
+
+CONFIG = "config.toml"
+TOKENS = "tokens.txt"
+METRICS = "metrics.jsonl"
+STATISTICS = "statistics.json"
+CHECKPOINTS = "checkpoints"
+
+
+def write_run(config: TrainingConfig, vocabulary: Vocabulary, statistics: GlobalStatistics | None) -> None:
+    """Create the run's folder with its resolved configuration, vocabulary and global statistics."""
+    folder = config.run.folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        fields = json.loads(config.model_dump_json(exclude_none=True))
+        fields["data"] |= {name: str(Path(fields["data"][name]).resolve()) for name in ("train", "dev")}
+        fields["run"]["folder"] = "."
+        (folder / CONFIG).write_text(tomli_w.dumps(fields), encoding="utf-8")
+        vocabulary.write(folder / TOKENS)
+        if statistics is not None:
+            (folder / STATISTICS).write_text(statistics.model_dump_json(), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be written ({error.strerror}); choose another run.folder") from error
+
+
+def read_statistics(folder: Path) -> GlobalStatistics | None:
+    """Read the global statistics of a run, or None where it has none."""
+    path = folder / STATISTICS
+    return GlobalStatistics.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+class MetricsLog:
+    """Append one record an epoch to `metrics.jsonl` and to TensorBoard events."""
+
+    def __init__(self, folder: Path, first_epoch: int) -> None:
+        """Open the log; records of epochs from `first_epoch` on, left by a killed run, are dropped."""
+        self.path = folder / METRICS
+        self._drop_from(first_epoch)
+        self._events = SummaryWriter(str(folder / "events"), purge_step=first_epoch)
+
+    def _drop_from(self, epoch: int) -> None:
+        if not self.path.exists():
+            return
+        kept = []
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["epoch"] < epoch:
+                    kept.append(line + "\n")
+            except ValueError:
+                continue  # a record cut off by a kill: its epoch runs again
+        temporary = self.path.with_name(METRICS + ".tmp")
+        temporary.write_text("".join(kept), encoding="utf-8")
+        temporary.replace(self.path)
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Append one epoch's record."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        for name, value in record.items():
+            if isinstance(value, (int, float)):
+                self._events.add_scalar(name, value, record["epoch"])
+        self._events.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._events.close()
