@@ -1,7 +1,7 @@
 """Checks that a container holds what its header promises.
 
-libsndfile reads a WAV, AIFF, SPHERE or Ogg file that was cut as if it had always been shorter. Each check here
-compares the promise in the container with the bytes of the file, and reads little of it to do so.
+libsndfile reads a WAV, AIFF, SPHERE or Ogg file that was cut as if it had always been shorter. Each check
+here compares the promise in the container with the bytes of the file, and reads little of it to do so.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from ctcasr.errors import AudioError
 
 RESTORE_ADVICE = "copy or download it again, or drop it"
 
-# Sizes that a program writes when it streams and cannot come back to fill in the true one: 2^31 or 2^32 less a
-# header (sox 0x7FFFF000, arecord 0x7FFFFF00 to 0x80000000, ffmpeg 0xFFFFFFFF; sox 0x7F000000 in AIFF).
+# Sizes that a program writes when it streams and cannot come back to fill in the true one: 2^31 or 2^32 less
+# a header (sox 0x7FFFF000, arecord 0x7FFFFF00 to 0x80000000, ffmpeg 0xFFFFFFFF; sox 0x7F000000 in AIFF).
 _PLACEHOLDERS = (range(0x7F000000, 0x7F000100), range(0x7FFFF000, 0x80000100), range(0xFFFFF000, 0x100000000))
 _LARGEST_OGG_PAGE = 27 + 255 + 255 * 255
 _NIST_HEADER_BYTES = 1024
@@ -24,7 +24,7 @@ _NIST_HEADER_BYTES = 1024
 
 @dataclass(frozen=True)
 class _DataChunk:
-    """The chunk of samples in a RIFF or IFF file: where its size stands, what it says, how many bytes follow."""
+    """The samples' chunk of a RIFF or IFF file: where its size stands, what it says, how much follows."""
 
     size_position: int
     promised_bytes: int
@@ -35,8 +35,8 @@ def check_chunks(file: Path) -> int | None:
     """Compare the promised with the actual size of the samples in a WAV, RF64 or AIFF file.
 
     Returns:
-        None when the file can be read as it is; the position of its 32-bit size field when a streaming program
-        left zero there although samples follow, so that the reader must put a size in.
+        None when the file can be read as it is; the position of its 32-bit size field when a streaming
+        program left zero there although samples follow, so that the reader must put a size in.
 
     Raises:
         AudioError: The file is shorter than it promises, or no chunk of samples can be found.
@@ -65,10 +65,10 @@ def check_chunks(file: Path) -> int | None:
 def _find_data_chunk(stream: BinaryIO, size: int) -> _DataChunk | None:
     """Walk to the chunk of samples and leave the stream behind its size field."""
     magic = stream.read(12)[:4]
-    order = "little" if magic in (b"RIFF", b"RF64") else "big"
+    order: Literal["little", "big"] = "little" if magic in (b"RIFF", b"RF64") else "big"
     wide_size = None
     while len(head := stream.read(8)) == 8:
-        promised = int.from_bytes(head[4:], "little" if order == "little" else "big")
+        promised = int.from_bytes(head[4:], order)
         start = stream.tell()
         if head[:4] in (b"data", b"SSND"):
             if magic == b"RF64" and wide_size is not None:

@@ -23,7 +23,7 @@ SNDFILE_SUFFIXES = frozenset(
 )
 MEDIA_SUFFIXES = frozenset({".aac", ".m4a", ".m4b", ".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".mka", ".webm"})
 AUDIO_SUFFIXES = SNDFILE_SUFFIXES | MEDIA_SUFFIXES | RAW_SUFFIXES
-"""Lower-case suffixes of the files that `load` is meant for; the content, not the suffix, decides the reader."""
+"""Lower-case suffixes of the files that `load` is meant for; the content, not the suffix, picks a reader."""
 
 # sample format -> (libsndfile's subtype, bytes per sample)
 RAW_SUBTYPES: dict[str, tuple[str, int]] = {
@@ -116,7 +116,8 @@ class Segment:
             math.isfinite(self.duration_seconds) and self.duration_seconds > 0
         ):
             raise AudioError(
-                f"{file}: the duration is {self.duration_seconds} s, expected more than zero; correct the segment"
+                f"{file}: the duration is {self.duration_seconds} s, expected more than zero; "
+                "correct the segment"
             )
 
     @property

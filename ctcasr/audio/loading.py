@@ -29,10 +29,10 @@ def load(
 ) -> npt.NDArray[np.float32]:
     """Read an audio file, or a segment of it, as one mono waveform at the wanted rate.
 
-    The content, not the suffix, decides how a file is read. Channels are averaged. Integer samples are scaled to
-    [-1, 1); float samples stay as they are. A file at another rate is resampled after the segment is cut out. A
-    segment is reached by seeking (media files are decoded from their start), and equals the same slice of the
-    whole file; in MP3 and Opus up to the rounding of the decoder.
+    The content, not the suffix, decides how a file is read. Channels are averaged. Integer samples are scaled
+    to [-1, 1) (the last few 32-bit codes round to 1); float samples stay as they are. A file at another rate
+    is resampled after the segment is cut out. A segment is reached by seeking (media files are decoded from
+    their start), and equals the same slice of the whole file; in MP3 and Opus up to the decoder's rounding.
 
     Args:
         path: The file.
@@ -61,8 +61,8 @@ def load(
     resampled = resample(waveform, file_rate, sample_rate)
     if not len(resampled):
         raise AudioError(
-            f"{file}: {len(waveform)} samples at {file_rate} Hz are less than one at {sample_rate} Hz, expected "
-            "some sound; drop the file"
+            f"{file}: {len(waveform)} samples at {file_rate} Hz are less than one at {sample_rate} Hz, "
+            "expected some sound; drop the file"
         )
     return resampled
 
@@ -101,7 +101,8 @@ def _examine(file: Path, raw: RawFormat | None) -> str | None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise AudioError(
-            f"{file}: cannot be opened ({reason}), expected a readable audio file; check the path and the permissions"
+            f"{file}: cannot be opened ({reason}), expected a readable audio file; "
+            "check the path and the permissions"
         ) from error
     if not head:
         raise AudioError(f"{file}: is empty (zero bytes), expected audio; restore the file or drop it")
@@ -114,8 +115,8 @@ def _examine(file: Path, raw: RawFormat | None) -> str | None:
         return None
     if file.suffix.lower() in RAW_SUFFIXES:
         raise AudioError(
-            f"{file}: a headerless {file.suffix} file does not say what it holds, expected a RawFormat with its "
-            "sample rate, sample width and byte order; pass for example "
+            f"{file}: a headerless {file.suffix} file does not say what it holds, expected a RawFormat with "
+            "its sample rate, sample width and byte order; pass for example "
             "raw=RawFormat(sample_rate=16000, sample_format='s16', byte_order='little')"
         )
     return media.sniff(head)
@@ -136,6 +137,7 @@ def _check_samples(file: Path, waveform: npt.NDArray[np.float32], rate: int, off
     large = np.flatnonzero(np.abs(waveform) > LARGEST_SAMPLE)
     raise AudioError(
         f"{file}: {len(large):,} of {len(waveform):,} samples lie beyond ±{LARGEST_SAMPLE:,.0f} (up to "
-        f"{max(highest, -lowest):,.0f}), the first at {offset_seconds + large[0] / rate:.3f} s, expected floats "
-        "within about ±1; divide them by the full scale of their integers (32768 for 16 bits) or drop the file"
+        f"{max(highest, -lowest):,.0f}), the first at {offset_seconds + large[0] / rate:.3f} s, expected "
+        "floats within about ±1; divide them by the full scale of their integers (32768 for 16 bits) or drop "
+        "the file"
     )

@@ -23,7 +23,7 @@ _MP4_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 def sniff(head: bytes) -> str | None:
     """Name FFmpeg's demuxer for the first bytes of a file, or None when they begin no media file.
 
-    Naming it keeps FFmpeg from guessing: some of its guesses (playlists) would open other files and addresses.
+    Naming it keeps FFmpeg from guessing: some of its guesses (playlists) open other files and addresses.
     """
     if head[4:8] in _MP4_FIRST_BOXES:
         return "mov"
@@ -38,8 +38,8 @@ def sniff(head: bytes) -> str | None:
 def read(file: Path, segment: Segment, demuxer: str) -> tuple[npt.NDArray[np.float32], int]:
     """Decode a segment of a media file's first audio stream and average its channels.
 
-    Decoding starts at the beginning of the file whatever the offset, because media clocks are not exact to the
-    sample; memory holds the segment only.
+    Decoding starts at the beginning of the file whatever the offset, because media clocks are not exact to
+    the sample; memory holds the segment only.
 
     Returns:
         The waveform `(N,)`, and its rate in Hz, which is the stream's own.
@@ -100,12 +100,12 @@ def _decode(file: Path, container: Any, stream: Any) -> Iterator[npt.NDArray[np.
 
 
 def _promised_seconds(container: Any, stream: Any) -> float | None:
-    """Return the length that the container gives for the audio stream, None where it gives none to rely on."""
+    """Return the length that the container gives for the audio stream, None where none can be relied on."""
     if container.format.name == "aac":
         return None  # FFmpeg extrapolates it from the first bit rates.
     if stream.duration is not None:
         return float(stream.duration * stream.time_base)
-    # Matroska: a tag for each stream, in hours, minutes and seconds; the container's length is its longest stream's.
+    # Matroska: a tag for each stream, in hours, minutes and seconds; the container has its longest stream's.
     tag = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "").strip("\0 "))
     if tag:
         return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
@@ -117,8 +117,8 @@ def _promised_seconds(container: Any, stream: Any) -> float | None:
 def _check_promise(file: Path, promised_seconds: float | None, found_seconds: float) -> None:
     if promised_seconds is not None and found_seconds < promised_seconds - _LENGTH_TOLERANCE_SECONDS:
         raise AudioError(
-            f"{file}: truncated or damaged, it promises {promised_seconds:.3f} s and {found_seconds:.3f} s can be "
-            f"read; {RESTORE_ADVICE}"
+            f"{file}: truncated or damaged, it promises {promised_seconds:.3f} s and {found_seconds:.3f} s "
+            f"can be read; {RESTORE_ADVICE}"
         )
 
 
@@ -139,6 +139,11 @@ def _open(file: Path, demuxer: str) -> Iterator[tuple[Any, Any]]:
             if not container.streams.audio:
                 raise AudioError(
                     f"{file}: holds no audio stream, expected one; export it again with its sound"
+                )
+            if container.streams.audio[0].codec_context is None:
+                raise AudioError(
+                    f"{file}: its sound is in a coding that FFmpeg does not know, expected AAC, Opus or the like; "
+                    f"{RESTORE_ADVICE}"
                 )
             yield container, container.streams.audio[0]
     except (av.error.FFmpegError, OSError, ValueError, ArithmeticError) as error:

@@ -2,7 +2,7 @@
 
 libsndfile trusts the Xing or Info header of an MP3 file. Where it is missing (text-to-speech services, radio
 dumps, encoders told to leave it out) libsndfile guesses the length from the first frame's bit rate and stops
-reading there, which loses half of some variable-rate files; where two files were joined it stops after the first.
+reading there, which loses half of some variable-rate files; where two files were joined it stops after one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from ctcasr.audio.containers import RESTORE_ADVICE, check_frames
 from ctcasr.errors import AudioError
 
-# ISO 11172-3 and 13818-3, layer III: kbit/s by index, and rates in Hz of MPEG 1 by index (2 halves, 2.5 quarters).
+# ISO 11172-3 and 13818-3, layer III: kbit/s by index, and Hz of MPEG 1 by index (2 halves, 2.5 quarters).
 _KILOBITS_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _KILOBITS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _RATES = (44100, 48000, 32000)
@@ -150,8 +150,8 @@ def _read_index(frame: bytes) -> tuple[bool, int | None]:
 def _xing_frame(stream: _Stream) -> bytes:
     """Build the silent frame that tells a decoder the number of frames that follow.
 
-    Its layout is that of the Xing VBR header: behind the side information the name, a word of flags (1: a count
-    follows) and the count.
+    Its layout is that of the Xing VBR header: behind the side information the name, a word of flags (1: a
+    count follows) and the count.
     """
     # Bit-rate index 9 (128 or 80 kbit/s) is long enough for the header at any rate; no CRC, no padding.
     header = stream.first_header & ~0xF200 | 0x19000

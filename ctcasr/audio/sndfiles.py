@@ -30,8 +30,11 @@ from ctcasr.errors import AudioError
 _BLOCK_SAMPLES = 1 << 20
 # What libsndfile reports as length when a FLAC stream does not say.
 _UNKNOWN_FRAMES = (1 << 63) - 1
+# libsndfile's code for "not a regular file", which it also gives when its MP3 decoder finds nothing.
+_NO_REGULAR_FILE = 7
 _CHUNKED = frozenset({"WAV", "WAVEX", "RF64", "AIFF"})
 _READABLE = _CHUNKED | {"FLAC", "OGG", "MP3", "NIST", "RAW"}
+_EXPECTED = "wav, flac, ogg, opus, mp3, aiff, sph or a media file"
 _CONVERT_ADVICE = "convert it with `ffmpeg -i IN OUT.wav`, or drop it"
 _BEYOND_SOUNDFILE = (sf.SoundFileError, RuntimeError, OSError, ValueError)
 
@@ -39,8 +42,8 @@ _BEYOND_SOUNDFILE = (sf.SoundFileError, RuntimeError, OSError, ValueError)
 class _SequentialSoundFile(sf.SoundFile):  # type: ignore[misc]
     """A sound file that soundfile does not seek in behind our back.
 
-    soundfile seeks to where it already stands after every read. In MP3 that disturbs the decoder's bit reservoir
-    (audible at each block) and in a FLAC stream of unknown length it fails. `seek` itself still works.
+    soundfile seeks to where it already stands after every read. In MP3 that disturbs the decoder's bit
+    reservoir (audible at each block) and in a FLAC stream of unknown length it fails. `seek` still works.
     """
 
     def seekable(self) -> bool:
@@ -74,20 +77,15 @@ def read(file: Path, segment: Segment, raw: RawFormat | None) -> tuple[npt.NDArr
         rate = sound.sample_rate
         start, wanted = segment.span(rate)
         if sound.frames is None:
-            expected = None
-            most = int(MAX_SECONDS * rate) + 1 if wanted is None else wanted
-        else:
-            segment.check_fits(file, sound.frames, rate)
-            expected = sound.frames - start if wanted is None else min(wanted, sound.frames - start)
-            most = expected
+            waveform = _read_unknown(sound)
+            segment.check_fits(file, len(waveform), rate)
+            return waveform[start : None if wanted is None else start + wanted], rate
+        segment.check_fits(file, sound.frames, rate)
+        expected = sound.frames - start if wanted is None else min(wanted, sound.frames - start)
         if start:
             sound.handle.seek(start)
-        waveform = _read_frames(sound.handle, most)
-    if expected is not None:
-        containers.check_frames(file, expected, len(waveform))
-    else:
-        check_length(file, len(waveform), rate)
-        segment.check_fits(file, start + len(waveform), rate)
+        waveform = _read_frames(sound.handle, expected)
+    containers.check_frames(file, expected, len(waveform))
     return waveform, rate
 
 
@@ -98,13 +96,16 @@ def probe(file: Path, raw: RawFormat | None) -> AudioInfo:
         AudioError: The file cannot be opened, or is shorter than it promises.
     """
     with _open(file, raw) as sound:
-        rate = sound.sample_rate
-        frames = sound.frames
-        if frames is None:
-            frames = len(_read_frames(sound.handle, int(MAX_SECONDS * rate) + 1))
-            check_length(file, frames, rate)
-        handle = sound.handle
+        rate, handle = sound.sample_rate, sound.handle
+        frames = len(_read_unknown(sound)) if sound.frames is None else sound.frames
         return AudioInfo(file, rate, handle.channels, frames / rate, handle.format, handle.subtype)
+
+
+def _read_unknown(sound: _Sound) -> npt.NDArray[np.float32]:
+    """Decode a whole stream that does not say how long it is: seeking in it past its end would fail."""
+    waveform = _read_frames(sound.handle, int(MAX_SECONDS * sound.sample_rate) + 1)
+    check_length(sound.file, len(waveform), sound.sample_rate)
+    return waveform
 
 
 def _read_frames(handle: Any, most: int) -> npt.NDArray[np.float32]:
@@ -133,17 +134,23 @@ def _open(file: Path, raw: RawFormat | None) -> Iterator[_Sound]:
         sound = _check(file, handle)
         yield sound
     except _BEYOND_SOUNDFILE as error:
-        reason = str(getattr(error, "error_string", error)).strip().rstrip(".") or type(error).__name__
+        reason = _reason(error)
         if handle is None:
             found = f"holds no audio that libsndfile can open ({reason})"
-            expected = "wav, flac, ogg, opus, mp3, aiff, sph or a media file"
-            raise AudioError(f"{file}: {found}, expected {expected}; {_CONVERT_ADVICE}") from error
+            raise AudioError(f"{file}: {found}, expected {_EXPECTED}; {_CONVERT_ADVICE}") from error
         raise AudioError(
             f"{file}: damaged or truncated, decoding it stopped ({reason}); {containers.RESTORE_ADVICE}"
         ) from error
     finally:
         if handle is not None:
             handle.close()
+
+
+def _reason(error: Exception) -> str:
+    """Word what libsndfile has against a file, without its full stop."""
+    if getattr(error, "code", None) == _NO_REGULAR_FILE:
+        return "no audio stream found"
+    return str(getattr(error, "error_string", error)).strip().rstrip(".") or type(error).__name__
 
 
 def _open_handle(file: Path, raw: RawFormat | None) -> Any:
@@ -170,8 +177,7 @@ def _check_supported(file: Path, handle: Any) -> None:
     # Other containers cannot be checked for truncation here, and MP3 inside WAV has no dependable length.
     if handle.format not in _READABLE or (handle.format != "MP3" and handle.subtype.startswith("MPEG")):
         raise AudioError(
-            f"{file}: holds {handle.subtype} in {handle.format}, expected wav, flac, ogg, opus, mp3, aiff, sph or "
-            f"a media file; {_CONVERT_ADVICE}"
+            f"{file}: holds {handle.subtype} in {handle.format}, expected {_EXPECTED}; {_CONVERT_ADVICE}"
         )
 
 

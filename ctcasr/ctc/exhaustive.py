@@ -13,9 +13,7 @@ from ctcasr.ctc.collapsing import collapse
 MAX_PATHS = 2_000_000
 
 
-def labelling_log_probs(
-    log_probs: npt.NDArray[np.floating], blank: int = 0
-) -> dict[tuple[int, ...], float]:
+def labelling_log_probs(log_probs: npt.NDArray[np.floating], blank: int = 0) -> dict[tuple[int, ...], float]:
     """Return the log-probability of every labelling that T frames over V symbols can write.
 
     Sums the probability of each path over the labelling it collapses to (Graves et al. 2006, equation 3).

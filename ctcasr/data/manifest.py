@@ -42,7 +42,9 @@ def read_manifest(path: Path) -> list[Utterance]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 text ({error}); expected a JSON-lines manifest") from error
+        raise DataError(
+            f"{path}: cannot be read as UTF-8 text ({error}); expected a JSON-lines manifest"
+        ) from error
     utterances: dict[str, Utterance] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -63,7 +65,9 @@ def _parse(line: str, path: Path, where: str) -> Utterance:
     try:
         fields = json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"{path.parent / where}: not a JSON object ({error}); expected one object a line") from error
+        raise DataError(
+            f"{path.parent / where}: not a JSON object ({error}); expected one object a line"
+        ) from error
     if not isinstance(fields, dict):
         raise DataError(f"{path.parent / where}: found a JSON {type(fields).__name__}; expected an object")
     audio = _field(fields, "audio_filepath", str, path.parent / where)
@@ -98,7 +102,9 @@ def _seconds(
 ) -> float:
     value = _field(fields, name, (int, float), where, default)  # type: ignore[arg-type]
     if isinstance(value, bool) or not math.isfinite(value) or value < minimum:
-        raise DataError(f"{where}: `{name}` is {value!r}; expected seconds, {'0 or more' if minimum == 0 else 'above 0'}")
+        raise DataError(
+            f"{where}: `{name}` is {value!r}; expected seconds, {'0 or more' if minimum == 0 else 'above 0'}"
+        )
     return float(value)
 
 

@@ -41,7 +41,9 @@ def check_log_probs(log_probs: npt.NDArray[np.floating]) -> None:
     Nothing is guessed: probabilities, logits or a transposed matrix are refused, not repaired.
     """
     if log_probs.ndim != 2 or log_probs.shape[1] < 2:
-        raise DataError(f"log_probs have shape {log_probs.shape}; expected (frames, symbols) with 2 symbols or more")
+        raise DataError(
+            f"log_probs have shape {log_probs.shape}; expected (frames, symbols) with 2 symbols or more"
+        )
     if len(log_probs) == 0:
         return
     totals = np.logaddexp.reduce(log_probs, axis=1, dtype=np.float64)

@@ -28,7 +28,9 @@ def mel_to_hz(mel: Float64, scale: str) -> Float64:
     """Convert mels to frequencies in Hz; the inverse of `hz_to_mel`."""
     if scale == "htk":
         return np.asarray(700 * (10 ** (mel / 2595) - 1), np.float64)
-    above = _SLANEY_BREAK_HZ * np.exp(_SLANEY_LOG_STEP * (np.maximum(mel, _SLANEY_BREAK_MEL) - _SLANEY_BREAK_MEL))
+    above = _SLANEY_BREAK_HZ * np.exp(
+        _SLANEY_LOG_STEP * (np.maximum(mel, _SLANEY_BREAK_MEL) - _SLANEY_BREAK_MEL)
+    )
     return np.where(mel < _SLANEY_BREAK_MEL, mel * _SLANEY_HZ_PER_MEL, above)
 
 

@@ -30,19 +30,24 @@ class FeatureSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["log-mel", "mfcc"] = Field("log-mel", description="log-mel energies, or their cosine transform")
+    kind: Literal["log-mel", "mfcc"] = Field(
+        "log-mel", description="log-mel energies, or their cosine transform"
+    )
     sample_rate: int = Field(16000, ge=4000, le=192000, description="Hz of the audio that the model hears")
     window_seconds: float = Field(0.025, gt=0, le=0.2, description="length of the periodic Hann window")
     hop_seconds: float = Field(0.010, gt=0, le=0.2, description="from one frame to the next")
     mel_bins: int = Field(80, ge=2, le=256, description="triangular filters")
     mel_scale: Literal["htk", "slaney"] = Field("htk", description="where the filters lie")
     low_hz: float = Field(20.0, ge=0, description="lower edge of the first filter")
-    high_hz: float | None = Field(None, description="upper edge of the last filter; half the sample rate if none")
+    high_hz: float | None = Field(
+        None, description="upper edge of the last filter; half the sample rate if none"
+    )
     preemphasis: float = Field(0.0, ge=0, lt=1, description="y[n] = x[n] - preemphasis * x[n-1]; 0 is off")
     cepstra: int = Field(13, ge=1, le=256, description="coefficients kept, for kind mfcc")
     deltas: Literal[0, 1, 2] = Field(0, description="orders of time derivatives appended")
     normalization: Literal["none", "utterance", "global"] = Field(
-        "utterance", description="zero mean and unit variance of each bin, over the utterance or the training set"
+        "utterance",
+        description="zero mean and unit variance of each bin, over the utterance or the training set",
     )
 
     @model_validator(mode="after")

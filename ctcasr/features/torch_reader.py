@@ -38,7 +38,9 @@ class BatchFeatureExtractor(nn.Module):
         cosines = torch.from_numpy(cosine_transform(settings.mel_bins, settings.cepstra)).float()
         self.register_buffer("cosines", cosines if settings.kind == "mfcc" else None, persistent=False)
         self.deltas = torchaudio.transforms.ComputeDeltas(win_length=2 * DELTA_REACH + 1, mode="replicate")
-        mean, scale = (None, None) if statistics is None else map(torch.from_numpy, statistics.arrays(settings))
+        mean, scale = (
+            (None, None) if statistics is None else map(torch.from_numpy, statistics.arrays(settings))
+        )
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("scale", scale, persistent=False)
 
@@ -63,11 +65,15 @@ class BatchFeatureExtractor(nn.Module):
         settings = self.settings
         if settings.preemphasis:
             shifted = nn.functional.pad(waveforms[:, :-1], (1, 0))
-            inside = torch.arange(waveforms.shape[1], device=waveforms.device)[None] < waveform_lengths[:, None]
+            inside = (
+                torch.arange(waveforms.shape[1], device=waveforms.device)[None] < waveform_lengths[:, None]
+            )
             waveforms = (waveforms - settings.preemphasis * shifted) * inside
         half = settings.fft_size // 2
         padded = nn.functional.pad(waveforms, (half, half + settings.hop_samples)).double()
-        frames = padded.unfold(1, settings.fft_size, settings.hop_samples)[:, : settings.frames(waveforms.shape[1])]
+        frames = padded.unfold(1, settings.fft_size, settings.hop_samples)[
+            :, : settings.frames(waveforms.shape[1])
+        ]
         spectrum = torch.view_as_real(torch.fft.rfft(frames * self.window))
         power = spectrum.square().sum(-1).float()
         return (power @ self.filters).clamp_min(ENERGY_FLOOR).log()

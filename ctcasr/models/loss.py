@@ -27,4 +27,3 @@ def ctc_loss(log_probs: Tensor, input_lengths: Tensor, targets: Tensor, target_l
         zero_infinity=False,
     )
     return losses
-

@@ -16,7 +16,10 @@ class ModelSettings(BaseModel):
     channels: int = Field(32, ge=1, le=1024, description="of the two convolutions")
     layers: int = Field(3, ge=1, le=16, description="bidirectional LSTM layers")
     hidden: int = Field(256, ge=1, le=8192, description="cells of each direction of a layer")
-    dropout: float = Field(0.3, ge=0, lt=1, description="share of the inputs of a layer set to zero in training")
+    dropout: float = Field(
+        0.3, ge=0, lt=1, description="share of the inputs of a layer set to zero in training"
+    )
     blank_bias: float = Field(
-        -1.0, description="of the output at the start; below zero shortens the phase in which all output is blank"
+        -1.0,
+        description="of the output at the start; below zero shortens the phase in which all output is blank",
     )

@@ -35,7 +35,9 @@ class Vocabulary:
             )
         repeated = {symbol for symbol in self.symbols if self.symbols.count(symbol) > 1}
         if repeated:
-            raise DataError(f"symbols stand more than once in the vocabulary: {sorted(repeated)}; keep one of each")
+            raise DataError(
+                f"symbols stand more than once in the vocabulary: {sorted(repeated)}; keep one of each"
+            )
         wrong = [symbol for symbol in self.symbols[1:] if len(symbol) != 1 and symbol != SPACE]
         if wrong:
             raise DataError(f"symbols of a character vocabulary are single characters; found {wrong[:5]}")
@@ -56,7 +58,9 @@ class Vocabulary:
         try:
             lines = path.read_text(encoding="utf-8").split("\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: cannot be read as UTF-8 text ({error}); expected one symbol a line") from error
+            raise DataError(
+                f"{path}: cannot be read as UTF-8 text ({error}); expected one symbol a line"
+            ) from error
         if lines and lines[-1] == "":
             lines.pop()
         try:
@@ -73,7 +77,9 @@ class Vocabulary:
 
     @cached_property
     def _ids(self) -> dict[str, int]:
-        return {" " if symbol == SPACE else symbol: number for number, symbol in enumerate(self.symbols) if number}
+        return {
+            " " if symbol == SPACE else symbol: number for number, symbol in enumerate(self.symbols) if number
+        }
 
     def encode(self, text: str) -> npt.NDArray[np.int64]:
         """Return the symbol numbers `(U,)` of a text.

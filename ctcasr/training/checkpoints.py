@@ -123,7 +123,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         tensors: dict[str, Tensor] = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); train again or take another checkpoint") from error
+        raise ConfigError(
+            f"{path}: cannot be read ({error}); train again or take another checkpoint"
+        ) from error
     return tensors
 
 
@@ -136,4 +138,6 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) 
     try:
         model.load_state_dict(dict(weights))
     except RuntimeError as error:
-        raise ConfigError(f"{source}: the weights do not fit the model of this configuration ({error})") from error
+        raise ConfigError(
+            f"{source}: the weights do not fit the model of this configuration ({error})"
+        ) from error

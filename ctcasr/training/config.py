@@ -26,7 +26,10 @@ class DataSettings(BaseModel):
     train: Path = Field(description="manifest to train on")
     dev: Path = Field(description="manifest of held-out speakers, to choose checkpoints on")
     max_bad_share: float = Field(
-        0.02, ge=0, le=1, description="training stops if a larger share of a manifest is unreadable or infeasible"
+        0.02,
+        ge=0,
+        le=1,
+        description="training stops if a larger share of a manifest is unreadable or infeasible",
     )
 
 
@@ -35,7 +38,9 @@ class AugmentSettings(BaseModel):
 
     model_config = _STRICT
 
-    speeds: tuple[float, ...] = Field((0.9, 1.0, 1.1), min_length=1, description="one is drawn for each utterance")
+    speeds: tuple[float, ...] = Field(
+        (0.9, 1.0, 1.1), min_length=1, description="one is drawn for each utterance"
+    )
     time_masks: int = Field(2, ge=0, le=100)
     time_mask_frames: int = Field(40, ge=0, description="longest mask, in feature frames")
     time_mask_share: float = Field(0.15, ge=0, le=1, description="longest mask, as a share of the utterance")
@@ -49,7 +54,9 @@ class BatchSettings(BaseModel):
     model_config = _STRICT
 
     seconds: float = Field(60.0, gt=0, description="of audio in a batch on one process, padding included")
-    workers: int = Field(0, ge=0, le=64, description="processes that read audio; 0 reads in the training process")
+    workers: int = Field(
+        0, ge=0, le=64, description="processes that read audio; 0 reads in the training process"
+    )
 
 
 class OptimizerSettings(BaseModel):
@@ -59,9 +66,15 @@ class OptimizerSettings(BaseModel):
 
     epochs: int = Field(80, ge=1, description="passes over the training manifest")
     learning_rate: float = Field(2e-3, gt=0, description="at the top, after the warm-up")
-    warmup_share: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises linearly")
-    final_share: float = Field(0.01, ge=0, le=1, description="of the rate that is left when the cosine decay ends")
-    weight_decay: float = Field(0.01, ge=0, description="AdamW's, on matrices; biases and norms are left alone")
+    warmup_share: float = Field(
+        0.1, ge=0, lt=1, description="share of the steps in which the rate rises linearly"
+    )
+    final_share: float = Field(
+        0.01, ge=0, le=1, description="of the rate that is left when the cosine decay ends"
+    )
+    weight_decay: float = Field(
+        0.01, ge=0, description="AdamW's, on matrices; biases and norms are left alone"
+    )
     clip_norm: float = Field(5.0, gt=0, description="gradients of a larger norm are scaled down to it")
 
 
@@ -106,7 +119,9 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected a TOML configuration") from error
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}); expected a TOML configuration"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not valid TOML: {error}") from error
     for override in overrides:
@@ -122,7 +137,9 @@ def _apply(values: dict[str, Any], override: str) -> None:
     name, equals, text = override.partition("=")
     section, dot, key = name.strip().partition(".")
     if not (equals and dot and section and key):
-        raise ConfigError(f"override {override!r} is not of the form section.key=value, e.g. optimizer.epochs=40")
+        raise ConfigError(
+            f"override {override!r} is not of the form section.key=value, e.g. optimizer.epochs=40"
+        )
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -134,7 +151,9 @@ def _apply(values: dict[str, Any], override: str) -> None:
 
 
 def _anchored(config: TrainingConfig, folder: Path) -> TrainingConfig:
-    data = config.data.model_copy(update={"train": folder / config.data.train, "dev": folder / config.data.dev})
+    data = config.data.model_copy(
+        update={"train": folder / config.data.train, "dev": folder / config.data.dev}
+    )
     run = config.run.model_copy(update={"folder": folder / config.run.folder})
     return config.model_copy(update={"data": data, "run": run})
 

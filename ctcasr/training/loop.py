@@ -23,7 +23,14 @@ from ctcasr.models import AcousticModel, ctc_loss
 from ctcasr.scoring import score
 from ctcasr.text import Vocabulary
 from ctcasr.training.batching import plan_batches, share_of
-from ctcasr.training.checkpoints import AVERAGED, CheckpointFolder, Progress, load_weights, read_tensors, write_tensors
+from ctcasr.training.checkpoints import (
+    AVERAGED,
+    CheckpointFolder,
+    Progress,
+    load_weights,
+    read_tensors,
+    write_tensors,
+)
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.dataset import Batch, ExampleSettings, Key, SpeechDataset, collate
 from ctcasr.training.display import Display
@@ -93,7 +100,9 @@ class Trainer:
         self.progress = self.checkpoints.load_last(self.network, optimizer) if resume else Progress()
         self.model, self.optimizer = self.accelerator.prepare(self.network, optimizer)
         on_device = self.device.type != "cpu"
-        self.reader = BatchFeatureExtractor(config.features, statistics).to(self.device) if on_device else None
+        self.reader = (
+            BatchFeatureExtractor(config.features, statistics).to(self.device) if on_device else None
+        )
         self.extractor = None if on_device else FeatureExtractor(config.features, statistics)
         self.bf16 = config.run.precision == "bf16" or (
             config.run.precision == "auto" and (on_device or bf16_is_native())
@@ -101,7 +110,9 @@ class Trainer:
 
     def _check_folder(self, resume: bool) -> None:
         if resume and not self.checkpoints.has_last():
-            raise ConfigError(f"{self.config.run.folder}: holds no checkpoint to resume from; train without --resume")
+            raise ConfigError(
+                f"{self.config.run.folder}: holds no checkpoint to resume from; train without --resume"
+            )
         if not resume and self.checkpoints.has_last():
             raise ConfigError(
                 f"{self.config.run.folder}: holds a run already; go on with --resume, or choose another folder with "
@@ -275,20 +286,27 @@ class Trainer:
             all_texts |= {index: text for index, text in part[2].items() if text or index not in all_texts}
         total = self.accelerator.reduce(torch.tensor([loss, symbols], device=self.device), "sum").tolist()
         references = {utterance.id: utterance.text for utterance in dataset.utterances}
-        hypotheses = {dataset.utterances[index].id: " ".join(text.split()) for index, text in all_texts.items()}
+        hypotheses = {
+            dataset.utterances[index].id: " ".join(text.split()) for index, text in all_texts.items()
+        }
         words, characters = (score(references, hypotheses, unit) for unit in ("word", "char"))
         return Evaluation(total[0] / max(1.0, total[1]), words.rate, characters.rate)
 
     def _record(self, totals: EpochTotals, evaluation: Evaluation, steps: int) -> dict[str, float | int]:
         settings = self.config.optimizer
         sums = self.accelerator.reduce(
-            torch.tensor([totals.loss, totals.symbols, totals.seconds], device=self.device, dtype=torch.float64), "sum"
+            torch.tensor(
+                [totals.loss, totals.symbols, totals.seconds], device=self.device, dtype=torch.float64
+            ),
+            "sum",
         ).tolist()
         norms = np.array(totals.norms)
         return {
             "epoch": self.progress.epoch,
             "steps": self.progress.step,
-            "learning_rate": learning_rate(settings, self.progress.epoch * steps - 1, settings.epochs * steps),
+            "learning_rate": learning_rate(
+                settings, self.progress.epoch * steps - 1, settings.epochs * steps
+            ),
             "train_loss": sums[0] / max(1.0, sums[1]),
             "dev_loss": evaluation.loss,
             "dev_wer": evaluation.word_error_rate,

@@ -35,7 +35,9 @@ def write_run(config: TrainingConfig, vocabulary: Vocabulary, statistics: Global
         if statistics is not None:
             (folder / STATISTICS).write_text(statistics.model_dump_json(), encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"{folder}: cannot be written ({error.strerror}); choose another run.folder") from error
+        raise ConfigError(
+            f"{folder}: cannot be written ({error.strerror}); choose another run.folder"
+        ) from error
 
 
 def read_statistics(folder: Path) -> GlobalStatistics | None:

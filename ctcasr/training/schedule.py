@@ -19,5 +19,7 @@ def learning_rate(settings: OptimizerSettings, step: int, steps: int) -> float:
     if step < warmup:
         return settings.learning_rate * (step + 1) / warmup
     progress = (step - warmup) / max(1, steps - 1 - warmup)
-    share = settings.final_share + (1 - settings.final_share) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    share = settings.final_share + (1 - settings.final_share) * 0.5 * (
+        1 + math.cos(math.pi * min(1.0, progress))
+    )
     return settings.learning_rate * share
