@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from ctcasr.errors import AudioError
 
 # The decoder's priming and padding, and the rounding of Matroska's millisecond clock.
 _LENGTH_TOLERANCE_SECONDS = 0.1
+_ADTS_HEADER_BYTES = 7
 _MP4_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
 
@@ -133,6 +135,8 @@ def _open(file: Path, demuxer: str) -> Iterator[tuple[Any, Any]]:
             f"{file}: is a media file, which needs PyAV, and the package `av` is not installed; "
             "install it with pip install 'ctcasr[media]', or convert the file to wav or flac"
         ) from error
+    if demuxer == "aac":
+        _check_adts(file)
     try:
         # FFmpeg gets the open file and not its name, which it would read as an address ("concat:...").
         with file.open("rb") as stream, av.open(stream, format=demuxer) as container:
@@ -142,8 +146,8 @@ def _open(file: Path, demuxer: str) -> Iterator[tuple[Any, Any]]:
                 )
             if container.streams.audio[0].codec_context is None:
                 raise AudioError(
-                    f"{file}: its sound is in a coding that FFmpeg does not know, expected AAC, Opus or the like; "
-                    f"{RESTORE_ADVICE}"
+                    f"{file}: its sound is in a coding that FFmpeg does not know, expected AAC, Opus or the "
+                    f"like; {RESTORE_ADVICE}"
                 )
             yield container, container.streams.audio[0]
     except (av.error.FFmpegError, OSError, ValueError, ArithmeticError) as error:
@@ -151,3 +155,22 @@ def _open(file: Path, demuxer: str) -> Iterator[tuple[Any, Any]]:
         raise AudioError(
             f"{file}: damaged or truncated, FFmpeg cannot read it ({reason}); {RESTORE_ADVICE}"
         ) from error
+
+
+def _check_adts(file: Path) -> None:
+    """Walk an AAC stream from header to header (ISO 13818-7, 6.2), as FFmpeg skips what is damaged."""
+    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        position = 0
+        while position < len(data):
+            head = data[position : position + _ADTS_HEADER_BYTES]
+            if head[:3] == b"TAG" and position + 128 == len(data):
+                return
+            length = (
+                (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5 if len(head) == _ADTS_HEADER_BYTES else 0
+            )
+            if sniff(head) != "aac" or length < _ADTS_HEADER_BYTES or position + length > len(data):
+                raise AudioError(
+                    f"{file}: damaged or truncated, no whole AAC frame begins at byte {position:,}; "
+                    f"{RESTORE_ADVICE}"
+                )
+            position += length

@@ -138,13 +138,20 @@ def _tag_bytes(data: mmap.mmap, position: int) -> int:
 
 
 def _read_index(frame: bytes) -> tuple[bool, int | None]:
-    """Tell whether a frame is a Xing or Info header, and how many frames it promises."""
-    for name in (b"Xing", b"Info"):
-        at = frame.find(name, 4)
-        if at >= 0:
-            has_count = _word(frame, at + 4) & 1
-            return True, _word(frame, at + 8) if has_count else None
-    return False, None
+    """Tell whether a frame is a Xing or Info header as mpg123 accepts it, and how many frames it promises."""
+    header = _word(frame, 0)
+    has_checksum = not header >> 16 & 1
+    at = 4 + 2 * has_checksum + _side_bytes(header)
+    if frame[at : at + 4] not in (b"Xing", b"Info") or any(frame[4:at]):
+        return False, None
+    has_count = _word(frame, at + 4) & 1
+    return True, _word(frame, at + 8) if has_count else None
+
+
+def _side_bytes(header: int) -> int:
+    """Return the length of the side information, in whose place an index frame has zeros."""
+    is_mono, is_mpeg1 = header >> 6 & 3 == 3, header >> 19 & 3 == 3
+    return (17 if is_mono else 32) if is_mpeg1 else (9 if is_mono else 17)
 
 
 def _xing_frame(stream: _Stream) -> bytes:
@@ -155,8 +162,6 @@ def _xing_frame(stream: _Stream) -> bytes:
     """
     # Bit-rate index 9 (128 or 80 kbit/s) is long enough for the header at any rate; no CRC, no padding.
     header = stream.first_header & ~0xF200 | 0x19000
-    is_mono, is_mpeg1 = header >> 6 & 3 == 3, header >> 19 & 3 == 3
-    side_bytes = (17 if is_mono else 32) if is_mpeg1 else (9 if is_mono else 17)
     index = b"Xing" + (1).to_bytes(4, "big") + stream.frames.to_bytes(4, "big")
-    frame = header.to_bytes(4, "big") + bytes(side_bytes) + index
+    frame = header.to_bytes(4, "big") + bytes(_side_bytes(header)) + index
     return frame.ljust(_frame_bytes(header), b"\0")

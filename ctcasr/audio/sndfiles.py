@@ -24,6 +24,7 @@ from ctcasr.audio.formats import (
     check_length,
 )
 from ctcasr.audio.mpeg import check_mp3
+from ctcasr.audio.ogg import check_ogg
 from ctcasr.errors import AudioError
 
 # Samples decoded at a time (4 MiB): a header can promise what it likes, memory follows what is really there.
@@ -192,7 +193,7 @@ def _repair(file: Path, handle: Any) -> bytes | None:
     elif handle.format == "NIST":
         containers.check_sphere(file, handle.frames)
     elif handle.format == "OGG":
-        containers.check_ogg_end(file)
+        check_ogg(file)
     elif handle.format == "MP3":
         return check_mp3(file)
     return None

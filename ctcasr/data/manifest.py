@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ctcasr.errors import DataError
+
+_LONGEST_SECONDS = 1e9  # thirty years: longer is a mistake, and so is infinity
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,15 @@ class Utterance:
 def read_manifest(path: Path) -> list[Utterance]:
     """Read a manifest: one JSON object a line with `audio_filepath`, `duration`, `text`.
 
-    `id` (default: the stem of the audio file), `offset` (seconds, default 0) and `speaker` are optional; other
-    fields are ignored. Audio paths are relative to the manifest's folder.
+    `id` (default: the stem of the audio file), `offset` (seconds, default 0) and `speaker` are optional;
+    other fields are ignored. Audio paths are relative to the manifest's folder.
 
     Raises:
         DataError: the file is unreadable or empty, or a line is not such an object or repeats an id.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        # Not splitlines: a text may hold U+2028 and the like, which JSON leaves as they are.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"{path}: cannot be read as UTF-8 text ({error}); expected a JSON-lines manifest"
@@ -52,8 +54,8 @@ def read_manifest(path: Path) -> list[Utterance]:
         utterance = _parse(line, path, f"{path.name}:{number}")
         if utterance.id in utterances:
             raise DataError(
-                f"{path}:{number}: the id {utterance.id!r} stands already in {utterances[utterance.id].where}; "
-                "give each utterance an `id` of its own"
+                f"{path}:{number}: the id {utterance.id!r} stands already in "
+                f"{utterances[utterance.id].where}; give each utterance an `id` of its own"
             )
         utterances[utterance.id] = utterance
     if not utterances:
@@ -64,7 +66,7 @@ def read_manifest(path: Path) -> list[Utterance]:
 def _parse(line: str, path: Path, where: str) -> Utterance:
     try:
         fields = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also of an integer of thousands of digits
         raise DataError(
             f"{path.parent / where}: not a JSON object ({error}); expected one object a line"
         ) from error
@@ -73,14 +75,16 @@ def _parse(line: str, path: Path, where: str) -> Utterance:
     audio = _field(fields, "audio_filepath", str, path.parent / where)
     if not audio or "\0" in audio:
         raise DataError(f"{path.parent / where}: `audio_filepath` is not a path: {audio!r}")
-    speaker = _field(fields, "speaker", str, path.parent / where, None)
+    name = _field(fields, "id", str, path.parent / where, Path(audio).stem)
+    if not name:
+        raise DataError(f"{path.parent / where}: `id` is empty; give each utterance an `id` of its own")
     return Utterance(
-        id=_field(fields, "id", str, path.parent / where, Path(audio).stem),
+        id=name,
         audio_path=path.parent / audio,
         duration_seconds=_seconds(fields, "duration", path.parent / where, minimum=1e-9),
         text=_field(fields, "text", str, path.parent / where, ""),
         offset_seconds=_seconds(fields, "offset", path.parent / where, minimum=0.0, default=0.0),
-        speaker=speaker,
+        speaker=_field(fields, "speaker", str, path.parent / where, None),
         where=where,
     )
 
@@ -88,20 +92,27 @@ def _parse(line: str, path: Path, where: str) -> Utterance:
 _REQUIRED = object()
 
 
-def _field(fields: dict[str, Any], name: str, kind: type, where: Path, default: Any = _REQUIRED) -> Any:
+def _field(
+    fields: dict[str, Any], name: str, kind: type | tuple[type, ...], where: Path, default: Any = _REQUIRED
+) -> Any:
     value = fields.get(name, default)
     if value is _REQUIRED:
         raise DataError(f"{where}: has no `{name}`; expected `audio_filepath`, `duration` and `text`")
     if value is not default and not isinstance(value, kind):
         raise DataError(f"{where}: `{name}` is {value!r}; expected a {'text' if kind is str else 'number'}")
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"{where}: `{name}` is {value!r}, not Unicode text ({error.reason})") from error
     return value
 
 
 def _seconds(
     fields: dict[str, Any], name: str, where: Path, *, minimum: float, default: Any = _REQUIRED
 ) -> float:
-    value = _field(fields, name, (int, float), where, default)  # type: ignore[arg-type]
-    if isinstance(value, bool) or not math.isfinite(value) or value < minimum:
+    value = _field(fields, name, (int, float), where, default)
+    if isinstance(value, bool) or not minimum <= value <= _LONGEST_SECONDS:  # NaN fails as well
         raise DataError(
             f"{where}: `{name}` is {value!r}; expected seconds, {'0 or more' if minimum == 0 else 'above 0'}"
         )

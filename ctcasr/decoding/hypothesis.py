@@ -46,12 +46,13 @@ def check_log_probs(log_probs: npt.NDArray[np.floating]) -> None:
         )
     if len(log_probs) == 0:
         return
-    totals = np.logaddexp.reduce(log_probs, axis=1, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # NaN and infinity fail below, without a warning
+        totals = np.logaddexp.reduce(log_probs, axis=1, dtype=np.float64)
     # Written so that NaN fails as well.
     wrong = ~(np.abs(totals) <= _NORMALISATION_TOLERANCE)
     if wrong.any():
         frame = int(np.argmax(wrong))
         raise DataError(
-            f"frame {frame} of log_probs sums to {np.exp(totals[frame]):.4g}; expected 1: "
+            f"frame {frame} of log_probs sums to exp({totals[frame]:.4g}); expected 1: "
             "pass normalised log-probabilities (log_softmax), not probabilities or logits"
         )

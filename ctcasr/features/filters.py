@@ -46,13 +46,14 @@ def mel_filters(settings: FeatureSettings) -> Float64:
     widths = np.diff(centres)
     rising = (frequencies[:, None] - centres[None, :-2]) / widths[None, :-1]
     falling = (centres[None, 2:] - frequencies[:, None]) / widths[None, 1:]
-    return np.maximum(0, np.minimum(rising, falling))
+    filters: Float64 = np.maximum(0, np.minimum(rising, falling))
+    return filters
 
 
 def cosine_transform(mel_bins: int, cepstra: int) -> Float64:
     """Return the orthonormal DCT-II as a matrix `(mel_bins, cepstra)`."""
     bins = (np.arange(mel_bins) + 0.5)[:, None]
-    matrix = np.cos(np.pi / mel_bins * bins * np.arange(cepstra)[None]) * np.sqrt(2 / mel_bins)
+    matrix: Float64 = np.cos(np.pi / mel_bins * bins * np.arange(cepstra)[None]) * np.sqrt(2 / mel_bins)
     matrix[:, 0] /= np.sqrt(2)
     return matrix
 

@@ -56,8 +56,8 @@ class FeatureSettings(BaseModel):
         high = nyquist if self.high_hz is None else self.high_hz
         if not self.low_hz < high <= nyquist:
             raise ValueError(
-                f"the filters reach from {self.low_hz:g} to {high:g} Hz: expected low_hz < high_hz <= half the "
-                f"sample rate ({nyquist:g} Hz)"
+                f"the filters reach from {self.low_hz:g} to {high:g} Hz: expected low_hz < high_hz <= half "
+                f"the sample rate ({nyquist:g} Hz)"
             )
         if self.window_samples < 2 or self.hop_samples < 1:
             raise ValueError("window_seconds and hop_seconds must span at least 2 samples and 1 sample")
@@ -106,8 +106,8 @@ class GlobalStatistics(BaseModel):
         """
         if not len(self.mean) == len(self.standard_deviation) == settings.dimension:
             raise ConfigError(
-                f"global statistics of {len(self.mean)} bins do not fit features of {settings.dimension} bins; "
-                "compute them again with the same feature settings"
+                f"global statistics of {len(self.mean)} bins do not fit features of {settings.dimension} "
+                "bins; compute them again with the same feature settings"
             )
         mean = np.asarray(self.mean, np.float32)
         deviation = np.asarray(self.standard_deviation, np.float64)

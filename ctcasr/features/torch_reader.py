@@ -24,6 +24,12 @@ class BatchFeatureExtractor(nn.Module):
     transform runs in float64, as in the numpy reader and for the same reason.
     """
 
+    window: Tensor
+    filters: Tensor
+    cosines: Tensor | None
+    mean: Tensor | None
+    scale: Tensor | None
+
     def __init__(self, settings: FeatureSettings, statistics: GlobalStatistics | None = None) -> None:
         """Prepare the transforms.
 
@@ -90,7 +96,7 @@ class BatchFeatureExtractor(nn.Module):
     def _normalise(self, features: Tensor, inside: Tensor, lengths: Tensor) -> Tensor:
         if self.settings.normalization == "none":
             return features
-        if self.mean is not None:
+        if self.mean is not None and self.scale is not None:
             return (features - self.mean) * self.scale
         weight = inside[..., None] / lengths[:, None, None].double()
         centred = features - (features * weight).sum(1, keepdim=True)

@@ -47,5 +47,6 @@ class AcousticModel(nn.Module):
         for layer in self.layers:
             sequences = layer(sequences, turn)
         logits = self.output(self.dropout(sequences))
-        log_probs = logits.log_softmax(dim=-1, dtype=torch.float32)
+        # In float32 at least: bf16 logits would lose the digits that the loss needs.
+        log_probs = logits.log_softmax(dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))
         return log_probs * valid_frames(lengths, log_probs.shape[1])[..., None], lengths

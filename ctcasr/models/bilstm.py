@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+_GATES = 4  # of an LSTM: input, forget, cell, output, in torch's order
+
 
 def reversal(lengths: Tensor, frames: int) -> Tensor:
     """Return the indices `(B, frames)` that turn each sequence round within its length.
@@ -50,10 +52,10 @@ def initialise_lstm(lstm: nn.LSTM) -> None:
     hidden = lstm.hidden_size
     for name, parameter in lstm.named_parameters():
         if name.startswith("weight_hh"):
-            for gate in parameter.data.split(hidden):
+            for gate in parameter.data.chunk(_GATES):
                 nn.init.orthogonal_(gate)
         elif name.startswith("weight_ih"):
-            for gate in parameter.data.split(hidden):
+            for gate in parameter.data.chunk(_GATES):
                 nn.init.xavier_uniform_(gate)
         else:
             parameter.data.zero_()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -18,7 +19,7 @@ def ctc_loss(log_probs: Tensor, input_lengths: Tensor, targets: Tensor, target_l
         target_lengths: `(B,)` symbols.
     """
     losses: Tensor = functional.ctc_loss(
-        log_probs.transpose(0, 1).float(),
+        log_probs.transpose(0, 1).to(torch.promote_types(log_probs.dtype, torch.float32)),
         targets,
         input_lengths,
         target_lengths,

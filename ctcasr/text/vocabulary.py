@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from ctcasr.errors import DataError
 BLANK = "<blank>"
 SPACE = "<space>"
 BLANK_ID = 0
+_UNWRITABLE = (" ", "\n", "\r")  # a line of tokens.txt cannot hold them
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,17 @@ class Vocabulary:
                 f"a vocabulary starts with {BLANK} and has at least one more symbol; "
                 f"found {list(self.symbols[:3])}; put {BLANK} on the first line"
             )
-        repeated = {symbol for symbol in self.symbols if self.symbols.count(symbol) > 1}
+        repeated = [symbol for symbol, count in Counter(self.symbols).items() if count > 1]
         if repeated:
             raise DataError(
                 f"symbols stand more than once in the vocabulary: {sorted(repeated)}; keep one of each"
             )
-        wrong = [symbol for symbol in self.symbols[1:] if len(symbol) != 1 and symbol != SPACE]
+        wrong = [s for s in self.symbols[1:] if (len(s) != 1 or s in _UNWRITABLE) and s != SPACE]
         if wrong:
-            raise DataError(f"symbols of a character vocabulary are single characters; found {wrong[:5]}")
+            raise DataError(
+                "symbols of a character vocabulary are single characters, no line breaks, and the space is "
+                f"written {SPACE}; found {wrong[:5]}; normalise the text"
+            )
 
     @classmethod
     def from_texts(cls, texts: Iterable[str]) -> Vocabulary:
@@ -56,7 +61,7 @@ class Vocabulary:
             DataError: the file is unreadable or breaks the rules of a vocabulary.
         """
         try:
-            lines = path.read_text(encoding="utf-8").split("\n")
+            lines = path.read_text(encoding="utf-8-sig").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(
                 f"{path}: cannot be read as UTF-8 text ({error}); expected one symbol a line"
@@ -64,7 +69,7 @@ class Vocabulary:
         if lines and lines[-1] == "":
             lines.pop()
         try:
-            return cls(tuple(line.rstrip("\r") for line in lines))
+            return cls(tuple(lines))
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
 

@@ -10,16 +10,20 @@ _JITTER = 0.05  # relative; shuffles utterances of like durations from epoch to 
 
 
 def plan_batches(
-    durations: Sequence[float], budget_seconds: float, rng: np.random.Generator | None = None
+    durations: Sequence[float],
+    budget_seconds: float,
+    rng: np.random.Generator | None = None,
+    processes: int = 1,
 ) -> list[list[int]]:
-    """Group utterances of like durations so that no padded batch exceeds the budget.
+    """Group utterances of like durations so that no process's padded share of a batch exceeds the budget.
 
-    Every utterance is in exactly one batch; one longer than the budget is a batch of its own.
+    Every utterance is in exactly one batch; one longer than the budget has a process to itself.
 
     Args:
         durations: seconds of each utterance.
-        budget_seconds: longest duration times count is at most this.
+        budget_seconds: on each process, longest duration times count is at most this.
         rng: shuffles neighbours and the order of the batches; without it longest first, in fixed order.
+        processes: that share a batch as `share_of` says.
 
     Returns:
         Batches of utterance indices.
@@ -31,7 +35,8 @@ def plan_batches(
     longest = 0.0
     for index in np.argsort(-keys, kind="stable").tolist():
         grown = max(longest, durations[index])
-        if batches and grown * (len(batches[-1]) + 1) <= budget_seconds:
+        largest_share = -(-(len(batches[-1]) + 1) // processes) if batches else 1
+        if batches and (largest_share == 1 or grown * largest_share <= budget_seconds):
             batches[-1].append(index)
             longest = grown
         else:

@@ -47,19 +47,15 @@ class CheckpointFolder:
         return self.folder / f"epoch-{epoch:04d}.safetensors"
 
     def note_epoch(self, progress: Progress, scores: tuple[float, float], model: nn.Module) -> None:
-        """Keep the weights if the epoch just finished is among the best; forget the one that it displaces."""
+        """Keep the weights if the epoch just finished is among the best."""
         entry = (*scores, progress.epoch)
         progress.best = sorted([*progress.best, entry])[: self.keep]
         if entry in progress.best:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_tensors(self.weights_path(progress.epoch), model.state_dict())
-        kept = {self.weights_path(epoch) for _, _, epoch in progress.best}
-        for path in self.folder.glob("epoch-*.safetensors"):
-            if path not in kept:
-                path.unlink()
 
     def save_last(self, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Write the full state; at every moment there is a whole one on disk."""
+        """Write the full state; at every moment there is a whole one on disk, with its best weights."""
         temporary, last, old = (self.folder / name for name in (f"{LAST}.tmp", LAST, f"{LAST}.old"))
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
@@ -68,11 +64,16 @@ class CheckpointFolder:
             tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
         write_tensors(temporary / _TENSORS, tensors)
         (temporary / _STATE).write_text(json.dumps(asdict(progress)), encoding="utf-8")
-        shutil.rmtree(old, ignore_errors=True)
-        if last.exists():
+        if last.exists():  # else a run was killed between these two renames: the old state is the only one
+            shutil.rmtree(old, ignore_errors=True)
             last.rename(old)
         temporary.rename(last)
         shutil.rmtree(old, ignore_errors=True)
+        # Only now does no state on disk name the weights that this epoch's displaced.
+        kept = {self.weights_path(epoch) for _, _, epoch in progress.best}
+        for path in self.folder.glob("epoch-*.safetensors"):
+            if path not in kept:
+                path.unlink()
 
     def load_last(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
         """Restore the full state into model and optimizer.

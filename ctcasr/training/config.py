@@ -7,15 +7,18 @@ import json
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ctcasr.audio.resampling import MAX_SPEED, MIN_SPEED
 from ctcasr.errors import ConfigError
 from ctcasr.features import FeatureSettings
 from ctcasr.models.settings import ModelSettings
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
+
+Speed = Annotated[float, Field(ge=MIN_SPEED, le=MAX_SPEED)]
 
 
 class DataSettings(BaseModel):
@@ -38,13 +41,13 @@ class AugmentSettings(BaseModel):
 
     model_config = _STRICT
 
-    speeds: tuple[float, ...] = Field(
-        (0.9, 1.0, 1.1), min_length=1, description="one is drawn for each utterance"
+    speeds: tuple[Speed, ...] = Field(
+        (0.9, 1.0, 1.1), min_length=1, description="one is drawn for each utterance; 0.5 to 2"
     )
-    time_masks: int = Field(2, ge=0, le=100)
+    time_masks: int = Field(2, ge=0, le=100, description="drawn for each utterance")
     time_mask_frames: int = Field(40, ge=0, description="longest mask, in feature frames")
     time_mask_share: float = Field(0.15, ge=0, le=1, description="longest mask, as a share of the utterance")
-    frequency_masks: int = Field(2, ge=0, le=100)
+    frequency_masks: int = Field(2, ge=0, le=100, description="drawn for each utterance")
     frequency_mask_bins: int = Field(20, ge=0, description="widest mask, in feature bins")
 
 
@@ -84,7 +87,7 @@ class RunSettings(BaseModel):
     model_config = _STRICT
 
     folder: Path = Field(Path("runs/default"), description="of the run, relative to the configuration file")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32, description="of all that is random")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of the matrices; auto is bf16 where the processor computes it natively"
     )
@@ -97,7 +100,7 @@ class TrainingConfig(BaseModel):
 
     model_config = _STRICT
 
-    data: DataSettings
+    data: DataSettings  # each section's class says what it is for
     features: FeatureSettings = FeatureSettings()
     model: ModelSettings = ModelSettings()
     augment: AugmentSettings = AugmentSettings()
@@ -127,7 +130,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
     for override in overrides:
         _apply(values, override)
     try:
-        config = TrainingConfig.model_validate_json(json.dumps(values, default=str))
+        config = TrainingConfig.model_validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
         raise ConfigError(f"{path}: {_explain(error)}") from error
     return _anchored(config, path.parent)
@@ -173,7 +176,7 @@ def _explain(error: ValidationError) -> str:
     else:
         sentence = f"{place} = {json.dumps(first['input'], default=str)}: {first['msg'].lower()}"
     more = error.error_count() - 1
-    return sentence + (f" (and {more} more mistakes)" if more else "")
+    return sentence + (f" ({more} more to mend)" if more else "")
 
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:

@@ -42,7 +42,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded examples. `inputs` are features `(B, T, F)`, or waveforms `(B, N)` for a reader on the device."""
+    """Padded examples: `inputs` are features `(B, T, F)`, or waveforms `(B, N)` for the device's reader."""
 
     utterances: tuple[int, ...]
     inputs: Tensor
@@ -146,7 +146,7 @@ def infeasible(input_length: int, targets: Tensor, subsampling: int) -> str:
 
 
 def collate(examples: Sequence[Example]) -> Batch:
-    """Pad examples to a batch; one that cannot be used keeps its row, without targets and with weight zero."""
+    """Pad examples to a batch; one that cannot be used keeps its row, without targets, with weight zero."""
     pad = torch.nn.utils.rnn.pad_sequence
     targets = [example.targets[:0] if example.problem else example.targets for example in examples]
     return Batch(

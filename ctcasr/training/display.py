@@ -57,7 +57,8 @@ class Display:
         self._lines += 1
         self._console.print(
             f"{record['epoch']:5d}   {record['train_loss']:10.3f}   {record['dev_loss']:8.3f}   "
-            f"{100 * record['dev_wer']:9.2f}   {100 * record['dev_cer']:9.2f}   {record['gradient_norm']:9.2f}   "
-            f"{100 * record['clipped_share']:9.1f}   {record['seconds']:7.1f}"
+            f"{100 * record['dev_wer']:9.2f}   {100 * record['dev_cer']:9.2f}   "
+            f"{record['gradient_norm']:9.2f}   {100 * record['clipped_share']:9.1f}   "
+            f"{record['seconds']:7.1f}"
         )
         self._progress.update(self._task, completed=record["epoch"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -34,7 +36,7 @@ from ctcasr.training.checkpoints import (
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.dataset import Batch, ExampleSettings, Key, SpeechDataset, collate
 from ctcasr.training.display import Display
-from ctcasr.training.run_folder import CHECKPOINTS, MetricsLog, write_run
+from ctcasr.training.run_folder import CHECKPOINTS, SUMMARY, TOKENS, MetricsLog, write_run
 from ctcasr.training.schedule import learning_rate
 from ctcasr.training.statistics import measure_statistics
 
@@ -89,6 +91,12 @@ class Trainer:
         self.train_set, self.dev_set = read_manifest(config.data.train), read_manifest(config.data.dev)
         self.vocabulary = Vocabulary.from_texts(utterance.text for utterance in self.train_set)
         self._check_texts(self.dev_set)
+        if resume and Vocabulary.read(config.run.folder / TOKENS) != self.vocabulary:
+            raise ConfigError(
+                f"{config.run.folder / TOKENS}: differs from the characters of {config.data.train}; resume with "
+                "the transcripts of the first start, or train in another folder"
+            )
+        self._named: set[str] = set()  # unusable utterances that the log has told of
         statistics = None
         if config.features.normalization == "global":
             statistics = measure_statistics(self.train_set, config.features)
@@ -107,6 +115,10 @@ class Trainer:
         self.bf16 = config.run.precision == "bf16" or (
             config.run.precision == "auto" and (on_device or bf16_is_native())
         )
+
+    def _metrics_log(self) -> MetricsLog:
+        first_epoch = self.progress.epoch + 1
+        return MetricsLog(self.config.run.folder, first_epoch, active=self.accelerator.is_main_process)
 
     def _check_folder(self, resume: bool) -> None:
         if resume and not self.checkpoints.has_last():
@@ -174,7 +186,7 @@ class Trainer:
         train, dev = self._dataset(self.train_set), self._dataset(self.dev_set)
         with (
             Display(settings.epochs, self.accelerator.is_main_process) as display,
-            MetricsLog(self.config.run.folder, self.progress.epoch + 1) as log,
+            self._metrics_log() as log,
         ):
             while self.progress.epoch < settings.epochs:
                 started = time.perf_counter()
@@ -194,9 +206,8 @@ class Trainer:
         config, epoch = self.config, self.progress.epoch
         durations = [utterance.duration_seconds for utterance in self.train_set]
         slowest = min(config.augment.speeds)
-        budget = config.batches.seconds * self.accelerator.num_processes * slowest
         rng = np.random.default_rng((config.run.seed, epoch))
-        plan = plan_batches(durations, budget, rng)
+        plan = plan_batches(durations, config.batches.seconds * slowest, rng, self.accelerator.num_processes)
         # Dropout's randomness, too, depends on the epoch and the process alone.
         torch.manual_seed((config.run.seed * 100_003 + epoch) * 1009 + self.accelerator.process_index)
         self.model.train()
@@ -209,7 +220,7 @@ class Trainer:
                 group["lr"] = rate
             self._step(batch, totals)
             display.batch(number + 1, len(plan))
-        self._check_problems(totals)
+        totals.problems = self._check_problems(totals.problems, self.train_set, config.data.train)
         return totals, len(plan)
 
     def _step(self, batch: Batch, totals: EpochTotals) -> None:
@@ -247,31 +258,43 @@ class Trainer:
                 f"optimizer.learning_rate ({self.config.optimizer.learning_rate:g}), and go on with --resume"
             )
 
-    def _check_problems(self, totals: EpochTotals) -> None:
-        problems: dict[int, str] = {}
-        for part in gather_object([totals.problems]):
-            problems |= part
-        if self.accelerator.is_main_process and self.progress.epoch == 0:
-            for index, reason in sorted(problems.items()):
-                logger.warning("left out: %s: %s", self.train_set[index], reason)
-        if len(problems) > self.config.data.max_bad_share * len(self.train_set):
-            index, reason = min(problems.items())
+    def _check_problems(
+        self, problems: dict[int, str], utterances: Sequence[Utterance], manifest: Path
+    ) -> dict[int, str]:
+        """Join the problems of all processes; name each utterance once, and stop if there are too many."""
+        joined: dict[int, str] = {}
+        for part in gather_object([problems]):
+            joined |= part
+        for index, reason in sorted(joined.items()):
+            name = f"{manifest}: {utterances[index]}"
+            if self.accelerator.is_main_process and name not in self._named:
+                logger.warning("left out: %s: %s", utterances[index], reason)
+            self._named.add(name)
+        if len(joined) > self.config.data.max_bad_share * len(utterances):
+            index, reason = min(joined.items())
             raise DataError(
-                f"{self.config.data.train}: {len(problems)} of {len(self.train_set)} utterances cannot be used, more "
-                f"than data.max_bad_share ({self.config.data.max_bad_share:g}); the first is "
-                f"{self.train_set[index]}: {reason}"
+                f"{manifest}: {len(joined)} of {len(utterances)} utterances cannot be used, more than "
+                f"data.max_bad_share ({self.config.data.max_bad_share:g}); the first is "
+                f"{utterances[index]}: {reason}"
             )
-        totals.problems = problems
+        return joined
 
     @torch.inference_mode()
     def evaluate(self, dataset: SpeechDataset) -> Evaluation:
-        """Decode a data set greedily in float32 and score it; unusable utterances count as unrecognised."""
+        """Decode the dev set greedily in float32 and score it; unusable utterances count as unrecognised.
+
+        Raises:
+            DataError: too many of them are unusable.
+        """
         plan = plan_batches(
             [utterance.duration_seconds for utterance in dataset.utterances],
-            self.config.batches.seconds * self.accelerator.num_processes,
+            self.config.batches.seconds,
+            processes=self.accelerator.num_processes,
         )
         self.network.eval()
-        loss, symbols, texts = 0.0, 0.0, {}
+        loss, symbols = 0.0, 0.0
+        texts: dict[int, str] = {}
+        problems: dict[int, str] = {}
         for batch in self._batches(dataset, plan, -1):
             log_probs, input_lengths = self.network(*self._features(batch))
             losses = ctc_loss(log_probs, input_lengths, batch.targets, batch.target_lengths)
@@ -280,6 +303,8 @@ class Trainer:
             for row, index in enumerate(batch.utterances):
                 frames = log_probs[row, : int(input_lengths[row])].cpu().numpy()
                 texts[index] = self.vocabulary.decode(greedy(frames).ids) if batch.weights[row] else ""
+            problems |= dict(batch.problems)
+        self._check_problems(problems, dataset.utterances, self.config.data.dev)
         all_texts: dict[int, str] = {}
         for part in gather_object([(loss, symbols, texts)]):
             # A process without a share decoded an utterance of another with weight zero: its text is empty.
@@ -332,4 +357,8 @@ class Trainer:
             write_tensors(path, self.checkpoints.average([epoch for _, _, epoch in self.progress.best]))
         self.accelerator.wait_for_everyone()
         load_weights(self.network, read_tensors(path), path)
-        return self.evaluate(dev)
+        evaluation = self.evaluate(dev)
+        if self.accelerator.is_main_process:
+            summary = {"dev_wer": evaluation.word_error_rate, "dev_cer": evaluation.character_error_rate}
+            (self.config.run.folder / SUMMARY).write_text(json.dumps(summary), encoding="utf-8")
+        return evaluation

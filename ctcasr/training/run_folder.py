@@ -19,6 +19,7 @@ CONFIG = "config.toml"
 TOKENS = "tokens.txt"
 METRICS = "metrics.jsonl"
 STATISTICS = "statistics.json"
+SUMMARY = "summary.json"
 CHECKPOINTS = "checkpoints"
 
 
@@ -47,13 +48,18 @@ def read_statistics(folder: Path) -> GlobalStatistics | None:
 
 
 class MetricsLog:
-    """Append one record an epoch to `metrics.jsonl` and to TensorBoard events."""
+    """Append one record an epoch to `metrics.jsonl` and to TensorBoard events.
 
-    def __init__(self, folder: Path, first_epoch: int) -> None:
+    One process of a run is `active`; the logs of the others do nothing.
+    """
+
+    def __init__(self, folder: Path, first_epoch: int, *, active: bool = True) -> None:
         """Open the log; records of epochs from `first_epoch` on, left by a killed run, are dropped."""
         self.path = folder / METRICS
-        self._drop_from(first_epoch)
-        self._events = SummaryWriter(str(folder / "events"), purge_step=first_epoch)
+        self._events: SummaryWriter | None = None
+        if active:
+            self._drop_from(first_epoch)
+            self._events = SummaryWriter(str(folder / "events"), purge_step=first_epoch)
 
     def _drop_from(self, epoch: int) -> None:
         if not self.path.exists():
@@ -71,6 +77,8 @@ class MetricsLog:
 
     def write(self, record: dict[str, Any]) -> None:
         """Append one epoch's record."""
+        if self._events is None:
+            return
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
         for name, value in record.items():
@@ -84,4 +92,5 @@ class MetricsLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._events.close()
+        if self._events is not None:
+            self._events.close()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+import re
 import struct
 from pathlib import Path
 
@@ -109,8 +111,55 @@ def test_damaged_ogg_page_is_not_skipped_silently(tone, write, name):
     middle = len(content) // 2
     content[middle : middle + 20] = bytes(20)
     path.write_bytes(content)
-    with pytest.raises(AudioError, match="truncated or damaged, it promises 320,000 frames"):
+    with pytest.raises(AudioError, match=r"damaged in its Ogg page at byte [\d,]+; copy"):
         audio.load(path, 16000)
+
+
+@pytest.mark.parametrize("name", ["a.ogg", "a.opus"])
+def test_every_missing_ogg_page_is_noticed(tone, write, name):
+    path = write(name, tone(16000, 20.0))
+    content = path.read_bytes()
+    starts = [match.start() for match in re.finditer(rb"OggS\0", content)]
+    assert len(starts) > 4
+    for start, end in itertools.pairwise([*starts, len(content)]):
+        path.write_bytes(content[:start] + content[end:])
+        with pytest.raises(AudioError):
+            audio.load(path, 16000)
+
+
+def test_ogg_with_bytes_behind_its_end_is_read(sound):
+    path = sound("a.ogg")
+    whole = audio.load(path, 16000)
+    path.write_bytes(path.read_bytes() + b"TAG" + bytes(125))
+    np.testing.assert_array_equal(audio.load(path, 16000), whole)
+
+
+def test_joined_ogg_files_are_refused(sound):
+    path = sound("a.ogg")
+    content = path.read_bytes()
+    path.write_bytes(content + content)
+    with pytest.raises(AudioError, match="several Ogg streams, expected one; convert it"):
+        audio.load(path, 16000)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.aiff"])
+def test_a_header_that_promises_too_little_is_refused(sound, name):
+    path = sound(name)
+    content = bytearray(path.read_bytes())
+    marker = b"data" if name == "a.wav" else b"SSND"
+    at = content.index(marker) + 4
+    content[at : at + 4] = struct.pack("<I" if name == "a.wav" else ">I", 50_000)
+    content[at + 4 + 50_000 : at + 8 + 50_000] = b"\1\2\3\4"
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match="header promises 50,000 bytes of samples and 96,0"):
+        audio.load(path, 16000)
+
+
+def test_zeros_behind_the_samples_do_not_matter(sound):
+    path = sound("a.wav")
+    whole = audio.load(path, 16000)
+    path.write_bytes(path.read_bytes() + bytes(512))
+    np.testing.assert_array_equal(audio.load(path, 16000), whole)
 
 
 @pytest.fixture(scope="module")

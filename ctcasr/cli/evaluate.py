@@ -1,0 +1,48 @@
+"""`ctcasr evaluate`: a manifest and a bundle to error rates."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import typer
+
+from ctcasr.cli.progress import bar
+from ctcasr.cli.transcribe import Precision
+from ctcasr.data import read_manifest
+from ctcasr.runtime import Recognizer
+from ctcasr.scoring import score
+
+
+def command(
+    manifest: Path = typer.Argument(help="JSON lines with audio_filepath, duration, text."),
+    model: str = typer.Option(None, "-m", "--model", help="Bundle: a folder, or a name inside the package."),
+    hypotheses: Path = typer.Option(None, "--hypotheses", help="Also write `id words` lines to this file."),
+    precision: Precision = typer.Option(None, help="Network to run; default: int8 where there is one."),
+    threads: int = typer.Option(None, min=1, max=1024, help="Recordings at a time; default: one a processor."),
+) -> None:
+    """Transcribe a manifest and print word, character and sentence error rates.
+
+    E.g. `ctcasr evaluate recipes/an4/data/test.jsonl -m bundle`. A recording that cannot be read counts as
+    unrecognised, is named, and makes the exit code 1.
+    """
+    utterances = read_manifest(manifest)
+    recognizer = Recognizer.load(model, precision.value if precision else None)
+    texts: dict[str, str] = {}
+    failures = 0
+    with bar("evaluating", len(utterances)) as advance:
+        for transcript in recognizer.transcribe(utterances, threads=threads):
+            advance()
+            texts[transcript.id] = transcript.text
+            if transcript.error:
+                failures += 1
+                print(f"error: {transcript.error}", file=sys.stderr)
+    if hypotheses is not None:
+        lines = "".join(f"{identity} {text}".rstrip() + "\n" for identity, text in texts.items())
+        hypotheses.write_text(lines, encoding="utf-8")
+    references = {utterance.id: utterance.text for utterance in utterances}
+    words, characters = score(references, texts, "word"), score(references, texts, "char")
+    typer.echo("\n".join([*words.kaldi_lines(), characters.counts.kaldi_line("char")]))
+    if failures:
+        print(f"{failures} of {len(utterances)} recordings failed and count as unrecognised", file=sys.stderr)
+        raise typer.Exit(1)

@@ -1,0 +1,81 @@
+"""`ctcasr info`: what a bundle, a run or an audio file is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+
+from ctcasr import audio
+from ctcasr.errors import ConfigError, CtcAsrError
+from ctcasr.runtime import bundled_names, find_bundle, read_bundle
+
+
+def command(target: str = typer.Argument(help="A bundle (folder or name), a run's folder, or an audio file.")) -> None:
+    """Describe a bundle, a training run or an audio file.
+
+    E.g. `ctcasr info an4`, `ctcasr info recipes/an4/runs/base`, `ctcasr info talk.wav`.
+    """
+    path = Path(target)
+    if path.is_file():
+        rows = _audio_rows(path)
+    elif (path / "metrics.jsonl").is_file():
+        rows = _run_rows(path)
+    elif path.is_dir() or target in bundled_names():
+        rows = _bundle_rows(target)
+    else:
+        raise ConfigError(f"{target}: is no file, no folder, and no bundle of the package ({', '.join(bundled_names())})")
+    width = max(map(len, rows))
+    typer.echo("\n".join(f"{name:<{width}}  {value}" for name, value in rows.items()))
+
+
+def _audio_rows(path: Path) -> dict[str, str]:
+    found = audio.probe(path)
+    return {
+        "audio": str(path),
+        "format": f"{found.container} {found.encoding}",
+        "sample rate": f"{found.sample_rate} Hz",
+        "channels": str(found.channels),
+        "duration": f"{found.duration_seconds:.3f} s",
+    }
+
+
+def _run_rows(path: Path) -> dict[str, str]:
+    try:
+        records = [json.loads(line) for line in (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+        best = min(records, key=lambda record: (record["dev_cer"], record["dev_loss"]))
+        last = records[-1]
+    except (OSError, ValueError, KeyError) as error:
+        raise CtcAsrError(f"{path}/metrics.jsonl: cannot be read ({error}); is this the folder of a run?") from error
+    return {
+        "run": str(path),
+        "epochs": str(last["epoch"]),
+        "best epoch": f"{best['epoch']}: dev WER {100 * best['dev_wer']:.2f} %, CER {100 * best['dev_cer']:.2f} %",
+        "last epoch": f"train loss {last['train_loss']:.3f}, dev loss {last['dev_loss']:.3f}",
+        "time": f"{sum(record['seconds'] for record in records) / 60:.1f} minutes",
+    }
+
+
+def _bundle_rows(target: str) -> dict[str, str]:
+    bundle = read_bundle(find_bundle(target))
+    description = bundle.description
+    features, training = description.features, description.training
+    rows = {
+        "bundle": f"{description.name} ({bundle.folder})",
+        "audio": f"{features.sample_rate} Hz, {features.dimension} {features.kind} bins",
+        "subsampling": f"{description.subsampling} ({1000 * bundle.frame_seconds:g} ms a frame)",
+        "symbols": " ".join(bundle.vocabulary.symbols),
+        "models": ", ".join(
+            f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sorted(bundle.folder.glob("*.onnx"))
+        ),
+        "licence": description.licence or "not stated",
+    }
+    if training is not None:
+        rows |= {
+            "parameters": f"{training.parameters:,}",
+            "training": f"{training.train_utterances} utterances, {training.train_seconds / 3600:.2f} hours, "
+            f"{training.epochs} epochs, seed {training.seed}",
+            "dev": f"WER {100 * training.dev_wer:.2f} %, CER {100 * training.dev_cer:.2f} %",
+        }
+    return rows

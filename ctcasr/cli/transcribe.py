@@ -1,0 +1,83 @@
+"""`ctcasr transcribe`: audio files to text."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+import typer
+
+from ctcasr.cli.progress import bar
+from ctcasr.runtime import FORMATS, OutputFolder, Recognizer, Transcript
+
+Format = Enum("Format", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
+Precision = Enum("Precision", {"int8": "int8", "fp32": "fp32"}, type=str)  # type: ignore[misc]
+
+
+@dataclass
+class Clock:
+    """When the process began to work, and what its stages took."""
+
+    started: float = field(default_factory=time.perf_counter)
+
+
+clock = Clock()
+
+
+def command(
+    audio: list[Path] = typer.Argument(help="Audio files: wav, flac, ogg, opus, mp3; m4a, mp4, webm with ctcasr[media]."),
+    model: str = typer.Option(None, "-m", "--model", help="Bundle: a folder, or a name inside the package."),
+    form: Format = typer.Option(Format.txt, "-f", "--format", help="What to write."),  # type: ignore[attr-defined]
+    output: Path = typer.Option(None, "-o", "--output", help="Folder for one file a recording; default: stdout."),
+    precision: Precision = typer.Option(None, help="Network to run; default: int8 where there is one."),
+    threads: int = typer.Option(None, min=1, max=1024, help="Recordings at a time; default: one a processor."),
+    timings: bool = typer.Option(False, "--timings", help="Say on stderr where the time went."),
+) -> None:
+    """Transcribe audio files.
+
+    E.g. `ctcasr transcribe talk.wav`, or `ctcasr transcribe calls/*.wav -f json -o transcripts`.
+
+    With one recording, stdout is its text; with several, a line is `id text`, as Kaldi and `ctcasr score` have it.
+    """
+    imported = time.perf_counter()
+    recognizer = Recognizer.load(model, precision.value if precision else None)
+    loaded = time.perf_counter()
+    folder = OutputFolder(output, form.value) if output else None
+    failures, transcripts = 0, []
+    with bar("transcribing", len(audio)) as advance:
+        for transcript in recognizer.transcribe(audio, threads=threads):
+            advance()
+            if transcript.error:
+                failures += 1
+                print(f"error: {transcript.error}", file=sys.stderr)
+                continue
+            transcripts.append(transcript)
+            if folder is not None:
+                folder.write(transcript)
+            else:
+                print(_line(transcript, form.value, len(audio) > 1), flush=True)
+    if timings:
+        _print_timings(transcripts, imported - clock.started, loaded - imported)
+    if failures:
+        if len(audio) > 1:
+            print(f"{failures} of {len(audio)} recordings failed", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _line(transcript: Transcript, form: str, several: bool) -> str:
+    line = FORMATS[form](transcript)
+    return f"{transcript.id} {line}".rstrip() if several and form == "txt" else line
+
+
+def _print_timings(transcripts: list[Transcript], imports: float, load: float) -> None:
+    total = time.perf_counter() - clock.started
+    rows = {"start": imports, "load model": load}
+    for stage in ("read", "features", "network", "decode"):
+        rows[stage] = sum(transcript.timings[stage] for transcript in transcripts)
+    for name, seconds in rows.items():
+        print(f"{name:<12}{seconds:8.3f} s", file=sys.stderr)
+    spoken = sum(transcript.duration_seconds for transcript in transcripts)
+    print(f"{'wall clock':<12}{total:8.3f} s for {spoken:.1f} s of audio", file=sys.stderr)

@@ -1,0 +1,137 @@
+"""The model bundle: a folder that describes itself, holds no pickle, and is checked when it is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ctcasr.errors import BundleError, DataError
+from ctcasr.features import FeatureSettings, GlobalStatistics
+from ctcasr.text import Vocabulary
+
+FORMAT_VERSION = 1
+DEFAULT = "an4"
+"""The bundle inside the package that is used where none is named."""
+
+DESCRIPTION = "bundle.json"
+TOKENS = "tokens.txt"
+MODEL_FILES = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
+
+
+class TrainingSummary(BaseModel):
+    """Where a model comes from, for its card and for `ctcasr info`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ctcasr_version: str
+    epochs: int
+    parameters: int
+    seed: int
+    train_utterances: int
+    train_seconds: float
+    dev_wer: float = Field(description="share, of the exported weights, greedy, float32")
+    dev_cer: float
+
+
+class BundleDescription(BaseModel):
+    """What `bundle.json` says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int
+    name: str
+    features: FeatureSettings
+    statistics: GlobalStatistics | None = None
+    subsampling: int = Field(ge=1)
+    symbols: int = Field(ge=2)
+    licence: str = ""
+    training: TrainingSummary | None = None
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A checked bundle on disk."""
+
+    folder: Path
+    description: BundleDescription
+    vocabulary: Vocabulary
+
+    def model_path(self, precision: str | None = None) -> Path:
+        """Return the model file: int8 where there is one, unless a precision is asked for.
+
+        Raises:
+            BundleError: the bundle has no model of that precision.
+        """
+        wanted = [precision] if precision else ["int8", "fp32"]
+        for name in wanted:
+            if (self.folder / MODEL_FILES[name]).is_file():
+                return self.folder / MODEL_FILES[name]
+        raise BundleError(
+            f"{self.folder}: has no {' or '.join(MODEL_FILES[name] for name in wanted)}; export the run again"
+        )
+
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds from one encoder frame to the next."""
+        features = self.description.features
+        return self.description.subsampling * features.hop_samples / features.sample_rate
+
+
+def bundled_names() -> list[str]:
+    """Return the names of the bundles inside the package."""
+    folder = _bundled_folder()
+    return sorted(path.name for path in folder.iterdir() if (path / DESCRIPTION).is_file()) if folder.is_dir() else []
+
+
+def _bundled_folder() -> Path:
+    return Path(str(resources.files("ctcasr"))) / "bundles"
+
+
+def find_bundle(name: str | Path | None) -> Path:
+    """Return the folder of a bundle: a path, or the name of one inside the package (default: `DEFAULT`).
+
+    Raises:
+        BundleError: there is no such bundle.
+    """
+    name = DEFAULT if name is None else name
+    if Path(name).is_dir():
+        return Path(name)
+    if str(name) in bundled_names():
+        return _bundled_folder() / str(name)
+    raise BundleError(
+        f"no bundle {str(name)!r}: it is no folder, and the package has {', '.join(bundled_names()) or 'none'}; "
+        "name the folder that `ctcasr export` wrote"
+    )
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read and check a bundle; the shapes of its models are checked when they are loaded.
+
+    Raises:
+        BundleError: a file is missing or damaged, or the format version is not this one's.
+    """
+    path = folder / DESCRIPTION
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path}: cannot be read ({error}); expected a folder that `ctcasr export` wrote") from error
+    try:
+        description = BundleDescription.model_validate_json(text)
+        vocabulary = Vocabulary.read(folder / TOKENS)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise BundleError(f"{path}: {place}: {first['msg']}; export the run again") from error
+    except DataError as error:
+        raise BundleError(str(error)) from error
+    if description.format_version != FORMAT_VERSION:
+        raise BundleError(
+            f"{path}: format version {description.format_version}; this ctcasr reads version {FORMAT_VERSION}: "
+            "export the run again, or install the ctcasr that wrote it"
+        )
+    if description.symbols != len(vocabulary):
+        raise BundleError(f"{path}: names {description.symbols} symbols, but {TOKENS} has {len(vocabulary)}")
+    return Bundle(folder, description, vocabulary)

@@ -1,0 +1,61 @@
+"""Formats in which transcripts are written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from ctcasr.runtime.recognizer import Transcript
+
+
+def as_text(transcript: Transcript) -> str:
+    """Return the words on one line."""
+    return transcript.text
+
+
+def as_json(transcript: Transcript) -> str:
+    """Return one JSON object on one line: text, confidence, and words with times in seconds."""
+    fields = {
+        "id": transcript.id,
+        "audio_filepath": transcript.audio_path,
+        "duration": round(transcript.duration_seconds, 3),
+        "text": transcript.text,
+        "confidence": round(transcript.confidence, 4),
+        "words": [
+            {
+                "word": word.text,
+                "start": round(word.start_seconds, 3),
+                "end": round(word.end_seconds, 3),
+                "confidence": round(word.confidence, 4),
+            }
+            for word in transcript.words
+        ],
+    }
+    return json.dumps(fields, ensure_ascii=False)
+
+
+FORMATS: dict[str, Callable[[Transcript], str]] = {"txt": as_text, "json": as_json}
+"""Writers by name, which is also the suffix of the files."""
+
+
+class OutputFolder:
+    """Write one file a transcript; each appears whole or not at all, and none replaces another of the same run."""
+
+    def __init__(self, folder: Path, form: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._form = folder, form
+        self._taken: set[str] = set()
+
+    def write(self, transcript: Transcript) -> Path:
+        """Write a transcript as `<id>.<format>`; a second recording of the same name becomes `<id>-2`."""
+        stem, number = transcript.id, 1
+        while stem.casefold() in self._taken:
+            number += 1
+            stem = f"{transcript.id}-{number}"
+        self._taken.add(stem.casefold())
+        path = self._folder / f"{stem}.{self._form}"
+        temporary = path.with_name(path.name + ".tmp")
+        temporary.write_text(FORMATS[self._form](transcript) + "\n", encoding="utf-8")
+        temporary.replace(path)
+        return path

@@ -1,0 +1,164 @@
+"""The pipeline from audio files to transcripts."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ctcasr import audio
+from ctcasr.data import Utterance
+from ctcasr.decoding import greedy
+from ctcasr.errors import AudioError
+from ctcasr.features import FeatureExtractor
+from ctcasr.runtime.bundle import Bundle, find_bundle, read_bundle
+from ctcasr.runtime.session import AcousticSession
+from ctcasr.runtime.words import Word, words_of
+
+MAX_SECONDS = 1800.0
+"""Longest recording that is recognised in one piece; memory grows by about 16 MB a minute."""
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was recognised in one recording, or why nothing was.
+
+    Attributes:
+        id: the utterance's id, or the stem of the file's name.
+        audio_path: the recording; empty for a waveform.
+        duration_seconds: of the audio that was recognised.
+        text: the words, one space between them.
+        words: words with times and confidences.
+        confidence: mean confidence of the symbols, in [0, 1]; 1 where nothing was recognised.
+        error: why the recording could not be recognised; empty if it was.
+        timings: seconds spent on `read`, `features`, `network` and `decode`.
+    """
+
+    id: str
+    audio_path: str = ""
+    duration_seconds: float = 0.0
+    text: str = ""
+    words: tuple[Word, ...] = ()
+    confidence: float = 0.0
+    error: str = ""
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+class Recognizer:
+    """Transcribe recordings with a model bundle.
+
+    >>> recognizer = Recognizer.load()  # doctest: +SKIP
+    >>> for transcript in recognizer.transcribe(["talk.wav"]):  # doctest: +SKIP
+    ...     print(transcript.text)
+    """
+
+    def __init__(self, bundle: Bundle, precision: Literal["int8", "fp32"] | None = None) -> None:
+        """Load the bundle's network.
+
+        Raises:
+            BundleError: the network is missing, damaged, or does not fit the bundle.
+        """
+        self.bundle = bundle
+        self._session = AcousticSession(bundle, precision)
+        self._extractor = FeatureExtractor(bundle.description.features, bundle.description.statistics)
+
+    @classmethod
+    def load(cls, bundle: str | Path | None = None, precision: Literal["int8", "fp32"] | None = None) -> Recognizer:
+        """Load a bundle by path or by the name it has inside the package; by default the package's own.
+
+        Raises:
+            BundleError: there is no such bundle, or it is damaged.
+        """
+        return cls(read_bundle(find_bundle(bundle)), precision)
+
+    @property
+    def precision(self) -> str:
+        """Precision of the network that was loaded: `int8` or `fp32`."""
+        return self._session.precision
+
+    def log_probs(self, waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return `log_probs (T', V)` of a mono waveform `(N,)` at the bundle's sample rate."""
+        return self._session(self._extractor(waveform))
+
+    def transcribe(
+        self, recordings: Iterable[str | Path | Utterance], *, threads: int | None = None
+    ) -> Iterator[Transcript]:
+        """Yield a transcript for each recording, in the order given.
+
+        A recording that cannot be read yields a transcript with `error` set, and the others go on. Each is
+        recognised alone, several at a time, so that no transcript depends on its neighbours; only a few
+        are held in memory at once.
+
+        Args:
+            recordings: audio files, or utterances of a manifest.
+            threads: recordings at a time; by default one for each processor.
+        """
+        threads = threads or os.cpu_count() or 1
+        pending: deque[Future[Transcript]] = deque()
+        pool = ThreadPoolExecutor(threads)
+        try:
+            for recording in recordings:
+                pending.append(pool.submit(self._transcribe_one, recording))
+                if len(pending) > 4 * threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _transcribe_one(self, recording: str | Path | Utterance) -> Transcript:
+        if isinstance(recording, Utterance):
+            identity, path = recording.id, recording.audio_path
+            offset, duration = recording.offset_seconds, recording.duration_seconds
+        else:
+            identity, path, offset, duration = Path(recording).stem, Path(recording), 0.0, None
+        started = time.perf_counter()
+        rate = self.bundle.description.features.sample_rate
+        try:
+            seconds = audio.probe(path).duration_seconds if duration is None else duration
+            if seconds > MAX_SECONDS:
+                raise AudioError(
+                    f"{path}: lasts {seconds / 60:.0f} minutes; expected at most {MAX_SECONDS / 60:.0f}: "
+                    "cut it into pieces first"
+                )
+            waveform = audio.load(path, rate, offset_seconds=offset, duration_seconds=duration)
+        except AudioError as error:
+            return Transcript(identity, str(path), error=str(error))
+        return self.transcribe_waveform(waveform, identity, str(path), read_seconds=time.perf_counter() - started)
+
+    def transcribe_waveform(
+        self,
+        waveform: npt.NDArray[np.float32],
+        identity: str = "",
+        audio_path: str = "",
+        *,
+        read_seconds: float = 0.0,
+    ) -> Transcript:
+        """Transcribe a mono float32 waveform `(N,)` at the bundle's sample rate."""
+        times = [time.perf_counter()]
+        features = self._extractor(waveform)
+        times.append(time.perf_counter())
+        log_probs = self._session(features)
+        times.append(time.perf_counter())
+        hypothesis = greedy(log_probs)
+        words = words_of(hypothesis, self.bundle.vocabulary, self.bundle.frame_seconds)
+        times.append(time.perf_counter())
+        confidences = [token.confidence for token in hypothesis.tokens]
+        stages = dict(zip(("features", "network", "decode"), np.diff(times).tolist(), strict=True))
+        return Transcript(
+            id=identity,
+            audio_path=audio_path,
+            duration_seconds=len(waveform) / self.bundle.description.features.sample_rate,
+            text=" ".join(word.text for word in words),
+            words=words,
+            confidence=float(np.mean(confidences)) if confidences else 1.0,
+            timings={"read": read_seconds, **stages},
+        )

@@ -1,0 +1,106 @@
+"""From a training run to a model bundle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import ctcasr
+from ctcasr.data import read_manifest
+from ctcasr.errors import ConfigError
+from ctcasr.models import AcousticModel
+from ctcasr.runtime.bundle import (
+    DESCRIPTION,
+    FORMAT_VERSION,
+    MODEL_FILES,
+    TOKENS,
+    BundleDescription,
+    TrainingSummary,
+)
+from ctcasr.text import Vocabulary
+from ctcasr.training.checkpoints import AVERAGED, load_weights, read_tensors
+from ctcasr.training.config import TrainingConfig, read_config
+from ctcasr.training.onnx_graph import write_models
+from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, METRICS, SUMMARY, read_statistics
+
+
+def export_bundle(run: Path, output: Path, *, name: str = "", licence: str = "") -> BundleDescription:
+    """Write the averaged weights of a finished run as a bundle, float32 and int8.
+
+    Args:
+        run: the run's folder.
+        output: the bundle's folder; must not exist, or hold a bundle, which is replaced.
+        name: of the bundle; by default the folder's.
+        licence: of the weights, for `bundle.json` and the model card.
+
+    Raises:
+        ConfigError: the run is not finished, or the output folder holds something else.
+    """
+    weights = run / CHECKPOINTS / AVERAGED
+    if not weights.exists():
+        raise ConfigError(f"{run}: has no {CHECKPOINTS}/{AVERAGED}; finish the training with `ctcasr train --resume`")
+    if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / DESCRIPTION).exists())):
+        raise ConfigError(f"{output}: exists and is no bundle; choose another folder for the bundle")
+    config = read_config(run / CONFIG)
+    vocabulary = Vocabulary.read(run / TOKENS)
+    model = AcousticModel(config.model, config.features.dimension, len(vocabulary))
+    load_weights(model, read_tensors(weights), weights)
+    description = BundleDescription(
+        format_version=FORMAT_VERSION,
+        name=name or output.name,
+        features=config.features,
+        statistics=read_statistics(run),
+        subsampling=config.model.subsampling,
+        symbols=len(vocabulary),
+        licence=licence,
+        training=_summary(run, config, sum(parameter.numel() for parameter in model.parameters())),
+    )
+    temporary = output.with_name(output.name + ".tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    write_models(model, temporary / MODEL_FILES["fp32"], temporary / MODEL_FILES["int8"])
+    vocabulary.write(temporary / TOKENS)
+    (temporary / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (temporary / "README.md").write_text(_card(description, config), encoding="utf-8")
+    shutil.rmtree(output, ignore_errors=True)
+    temporary.rename(output)
+    return description
+
+
+def _summary(run: Path, config: TrainingConfig, parameters: int) -> TrainingSummary:
+    scores = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
+    train = read_manifest(config.data.train) if config.data.train.exists() else []
+    epochs = len((run / METRICS).read_text(encoding="utf-8").splitlines())
+    return TrainingSummary(
+        ctcasr_version=ctcasr.__version__,
+        epochs=epochs,
+        parameters=parameters,
+        seed=config.run.seed,
+        train_utterances=len(train),
+        train_seconds=round(sum(utterance.duration_seconds for utterance in train), 1),
+        dev_wer=scores["dev_wer"],
+        dev_cer=scores["dev_cer"],
+    )
+
+
+def _card(description: BundleDescription, config: TrainingConfig) -> str:
+    training = description.training
+    assert training is not None
+    model, features = config.model, description.features
+    return f"""# {description.name}
+
+A ctcasr model bundle: `ctcasr transcribe recording.wav -m {description.name}`.
+
+| | |
+|---|---|
+| network | {model.subsampling}x convolutional subsampling, {model.layers} bidirectional LSTM layers of \
+2 x {model.hidden} cells, CTC |
+| parameters | {training.parameters:,} |
+| audio | {features.sample_rate} Hz, {features.dimension} {features.kind} bins, normalised: {features.normalization} |
+| symbols | {description.symbols - 1} characters and the blank |
+| training data | {training.train_utterances} utterances, {training.train_seconds / 3600:.2f} hours |
+| training | {training.epochs} epochs, seed {training.seed}, ctcasr {training.ctcasr_version} |
+| held-out speakers | WER {100 * training.dev_wer:.2f} %, CER {100 * training.dev_cer:.2f} % (greedy, float32) |
+| licence | {description.licence or "not stated"} |
+"""
