@@ -31,8 +31,9 @@ def load(
 
     The content, not the suffix, decides how a file is read. Channels are averaged. Integer samples are scaled
     to [-1, 1) (the last few 32-bit codes round to 1); float samples stay as they are. A file at another rate
-    is resampled after the segment is cut out. A segment is reached by seeking (media files are decoded from
-    their start), and equals the same slice of the whole file; in MP3 and Opus up to the decoder's rounding.
+    is resampled after the segment is cut out. A segment is reached by seeking (media files, and FLAC of
+    unknown length, are decoded from their start), and equals the same slice of the whole file; in MP3 and
+    Opus up to the decoder's rounding.
 
     Args:
         path: The file.

@@ -135,9 +135,9 @@ def _open(file: Path, demuxer: str) -> Iterator[tuple[Any, Any]]:
             f"{file}: is a media file, which needs PyAV, and the package `av` is not installed; "
             "install it with pip install 'ctcasr[media]', or convert the file to wav or flac"
         ) from error
-    if demuxer == "aac":
-        _check_adts(file)
     try:
+        if demuxer == "aac":
+            _check_adts(file)
         # FFmpeg gets the open file and not its name, which it would read as an address ("concat:...").
         with file.open("rb") as stream, av.open(stream, format=demuxer) as container:
             if not container.streams.audio:

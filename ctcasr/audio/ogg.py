@@ -70,7 +70,7 @@ def _has_valid_checksum(page: bytes) -> bool:
     """
     blank = page[: _CHECKSUM.start] + bytes(4) + page[_CHECKSUM.stop :]
     remainder = zlib.crc32(blank.translate(_REVERSED_BITS), 0xFFFFFFFF) ^ 0xFFFFFFFF
-    # Reversing 32 bits: the bits of each byte by the table, the bytes by writing big where Ogg has little endian.
+    # Reversing 32 bits: the bits of each byte by the table, the bytes by writing the word big-endian.
     return remainder.to_bytes(4, "big").translate(_REVERSED_BITS) == page[_CHECKSUM]
 
 

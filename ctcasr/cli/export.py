@@ -14,6 +14,7 @@ def command(
     output: Path = typer.Option(..., "-o", "--output", help="Folder of the bundle."),
     name: str = typer.Option("", help="Name of the bundle; default: the folder's."),
     licence: str = typer.Option("", help="Licence of the weights, e.g. CC-BY-4.0."),
+    int8_only: bool = typer.Option(False, "--int8-only", help="Leave the float32 network out."),
 ) -> None:
     """Write a trained model as a bundle: float32 and int8 networks that describe themselves.
 
@@ -24,6 +25,6 @@ def command(
         from ctcasr.training.export import export_bundle
     except ModuleNotFoundError as error:
         raise ConfigError(f"export needs {error.name}; install it with `pip install 'ctcasr[train]'`") from error
-    description = export_bundle(run, output, name=name, licence=licence)
+    description = export_bundle(run, output, name=name, licence=licence, int8_only=int8_only)
     sizes = ", ".join(f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sorted(output.glob("*.onnx")))
     typer.echo(f"{output}: {description.name}: {sizes}")

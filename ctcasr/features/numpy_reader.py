@@ -16,6 +16,7 @@ from ctcasr.features.settings import (
 )
 
 Float32 = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating]
 
 _BLOCK_FRAMES = 256  # a block of frames and its spectrum stay in the second-level cache
 
@@ -37,16 +38,15 @@ class FeatureExtractor:
         self.settings = settings
         self._window = hann_window(settings)
         self._filters = mel_filters(settings).astype(np.float32)
+        # Float64: the first cepstrum is large, and normalising a near-constant one magnifies its rounding.
         self._cosines = (
-            cosine_transform(settings.mel_bins, settings.cepstra).astype(np.float32)
-            if settings.kind == "mfcc"
-            else None
+            cosine_transform(settings.mel_bins, settings.cepstra) if settings.kind == "mfcc" else None
         )
         self._global = None if statistics is None else statistics.arrays(settings)
 
     def __call__(self, waveform: Float32) -> Float32:
         """Return the features `(T, F)` of a waveform `(N,)`, with `T = settings.frames(N)`."""
-        features = self._log_mel(waveform)
+        features: Floats = self._log_mel(waveform)
         if self._cosines is not None:
             features = features @ self._cosines
         if self.settings.deltas:
@@ -54,7 +54,7 @@ class FeatureExtractor:
             for _ in range(self.settings.deltas):
                 parts.append(_deltas(parts[-1]))
             features = np.concatenate(parts, axis=1)
-        return self._normalise(features)
+        return np.asarray(self._normalise(features), np.float32)
 
     def _log_mel(self, waveform: Float32) -> Float32:
         settings = self.settings
@@ -74,18 +74,19 @@ class FeatureExtractor:
             np.matmul(power, self._filters, out=energies[start:stop])
         return np.log(np.maximum(energies, np.float32(ENERGY_FLOOR), out=energies), out=energies)
 
-    def _normalise(self, features: Float32) -> Float32:
+    def _normalise(self, features: Floats) -> Floats:
         if self.settings.normalization == "none":
             return features
         if self._global is not None:
             mean, scale = self._global
-            return (features - mean) * scale
+            normalised: Floats = (features - mean) * scale
+            return normalised
         centred = features - features.mean(axis=0, dtype=np.float64)
         variance = np.square(centred).mean(axis=0)
-        return np.asarray(centred / np.sqrt(variance + VARIANCE_FLOOR), np.float32)
+        return np.asarray(centred / np.sqrt(variance + VARIANCE_FLOOR))
 
 
-def _deltas(features: Float32) -> Float32:
+def _deltas(features: Floats) -> Floats:
     """Regression over `2 * DELTA_REACH + 1` frames (HTK book, equation 5.16), edge frames repeated."""
     padded = np.pad(features, ((DELTA_REACH, DELTA_REACH), (0, 0)), mode="edge")
     frames = len(features)

@@ -41,7 +41,7 @@ class BatchFeatureExtractor(nn.Module):
         self.settings = settings
         self.register_buffer("window", torch.from_numpy(hann_window(settings)), persistent=False)
         self.register_buffer("filters", torch.from_numpy(mel_filters(settings)).float(), persistent=False)
-        cosines = torch.from_numpy(cosine_transform(settings.mel_bins, settings.cepstra)).float()
+        cosines = torch.from_numpy(cosine_transform(settings.mel_bins, settings.cepstra))
         self.register_buffer("cosines", cosines if settings.kind == "mfcc" else None, persistent=False)
         self.deltas = torchaudio.transforms.ComputeDeltas(win_length=2 * DELTA_REACH + 1, mode="replicate")
         mean, scale = (
@@ -61,11 +61,11 @@ class BatchFeatureExtractor(nn.Module):
         lengths = 1 + waveform_lengths // self.settings.hop_samples
         features = self._log_mel(waveforms, waveform_lengths)[:, : int(lengths.max())]
         if self.cosines is not None:
-            features = features @ self.cosines
+            features = features.double() @ self.cosines
         inside = torch.arange(features.shape[1], device=features.device)[None] < lengths[:, None]
         if self.settings.deltas:
             features = self._append_deltas(features, lengths)
-        return self._normalise(features, inside, lengths) * inside[..., None], lengths
+        return self._normalise(features, inside, lengths).float() * inside[..., None], lengths
 
     def _log_mel(self, waveforms: Tensor, waveform_lengths: Tensor) -> Tensor:
         settings = self.settings
@@ -101,4 +101,4 @@ class BatchFeatureExtractor(nn.Module):
         weight = inside[..., None] / lengths[:, None, None].double()
         centred = features - (features * weight).sum(1, keepdim=True)
         variance = (centred.square() * weight).sum(1, keepdim=True)
-        return (centred / (variance + VARIANCE_FLOOR).sqrt()).float()
+        return centred / (variance + VARIANCE_FLOOR).sqrt()

@@ -25,14 +25,17 @@ from ctcasr.training.onnx_graph import write_models
 from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, METRICS, SUMMARY, read_statistics
 
 
-def export_bundle(run: Path, output: Path, *, name: str = "", licence: str = "") -> BundleDescription:
-    """Write the averaged weights of a finished run as a bundle, float32 and int8.
+def export_bundle(
+    run: Path, output: Path, *, name: str = "", licence: str = "", int8_only: bool = False
+) -> BundleDescription:
+    """Write the averaged weights of a finished run as a bundle, float32 and int8 networks.
 
     Args:
         run: the run's folder.
         output: the bundle's folder; must not exist, or hold a bundle, which is replaced.
         name: of the bundle; by default the folder's.
         licence: of the weights, for `bundle.json` and the model card.
+        int8_only: leave the float32 network out, which makes the bundle a fifth of the size.
 
     Raises:
         ConfigError: the run is not finished, or the output folder holds something else.
@@ -60,6 +63,8 @@ def export_bundle(run: Path, output: Path, *, name: str = "", licence: str = "")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     write_models(model, temporary / MODEL_FILES["fp32"], temporary / MODEL_FILES["int8"])
+    if int8_only:
+        (temporary / MODEL_FILES["fp32"]).unlink()
     vocabulary.write(temporary / TOKENS)
     (temporary / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
     (temporary / "README.md").write_text(_card(description, config), encoding="utf-8")
