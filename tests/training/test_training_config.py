@@ -1,0 +1,168 @@
+"""The training configuration: every mistake is named, every field is described."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from ctcasr.errors import ConfigError
+from ctcasr.features import GlobalStatistics
+from ctcasr.text import Vocabulary
+from ctcasr.training.config import TrainingConfig, read_config
+from ctcasr.training.run_folder import read_statistics, write_run
+
+MINIMAL = '[data]\ntrain = "lists/train.jsonl"\ndev = "/corpora/dev.jsonl"\n'
+
+
+def config_file(folder: Path, text: str = "") -> Path:
+    path = folder / "config.toml"
+    path.write_text(MINIMAL + text, encoding="utf-8")
+    return path
+
+
+def test_defaults_and_paths(tmp_path: Path) -> None:
+    config = read_config(config_file(tmp_path))
+    assert config.data.train == tmp_path / "lists/train.jsonl"
+    assert config.data.dev == Path("/corpora/dev.jsonl")
+    assert config.run.folder == tmp_path / "runs/default"
+    assert config.optimizer.epochs == 80
+    assert config.augment.speeds == (0.9, 1.0, 1.1)
+
+
+def test_sections_are_read(tmp_path: Path) -> None:
+    config = read_config(config_file(tmp_path, "[model]\nlayers = 5\n[augment]\nspeeds = [1]\n[batches]\nseconds = 64"))
+    assert (config.model.layers, config.augment.speeds, config.batches.seconds) == (5, (1.0,), 64.0)
+
+
+@pytest.mark.parametrize(
+    ("override", "section", "key", "value"),
+    [
+        ("optimizer.epochs=7", "optimizer", "epochs", 7),
+        ("optimizer.learning_rate = 1e-3", "optimizer", "learning_rate", 1e-3),
+        ("features.kind=mfcc", "features", "kind", "mfcc"),
+        ('features.kind="mfcc"', "features", "kind", "mfcc"),
+        ("augment.speeds=[0.8, 1.2]", "augment", "speeds", (0.8, 1.2)),
+        ("model.layers=9", "model", "layers", 9),
+    ],
+)
+def test_overrides(tmp_path: Path, override: str, section: str, key: str, value: object) -> None:
+    config = read_config(config_file(tmp_path, "[model]\nlayers = 5\n"), [override])
+    assert getattr(getattr(config, section), key) == value
+
+
+def test_last_override_wins_and_paths_are_anchored(tmp_path: Path) -> None:
+    config = read_config(config_file(tmp_path), ["run.folder=runs/a", "run.folder=runs/b-2"])
+    assert config.run.folder == tmp_path / "runs/b-2"
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "message"),
+    [
+        ("[model]\nhiden = 3", [], "unknown key 'model.hiden'; the nearest valid key is 'hidden'"),
+        ("[modle]\nhidden = 3", [], "unknown key 'modle'; the nearest valid key is 'model'"),
+        ("", ["optimizer.epoch=3"], "unknown key 'optimizer.epoch'; the nearest valid key is 'epochs'"),
+        ("", ["model.hidden.size=3"], "unknown key 'model.hidden.size'; the nearest valid key is 'hidden'"),
+        ('[model]\nlayers = "3"', [], 'model.layers = "3": input should be a valid integer'),
+        ("[model]\nlayers = 2.5", [], "model.layers = 2.5: "),
+        ("[model]\nlayers = true", [], "model.layers = true: "),
+        ("[optimizer]\nlearning_rate = false", [], "optimizer.learning_rate = false: "),
+        ("[run]\nfolder = 3", [], "run.folder = 3: "),
+        ("[model]\nsubsampling = 3", [], "model.subsampling = 3: input should be 2 or 4"),
+        ("[augment]\nspeeds = []", [], "augment.speeds = []: "),
+        ("[augment]\nspeeds = [1.0, 0.1]", [], "augment.speeds.1 = 0.1: "),
+        ("[augment]\nspeeds = 1.0", [], "augment.speeds = 1.0: "),
+        ("[run]\nseed = 4294967296", [], "run.seed = 4294967296: "),
+        ("model = 3", [], "data.model"),  # stands in [data]
+        ("[features]\nlow_hz = 9000", [], "features: the filters reach from 9000 to 8000 Hz"),
+        ("[model]\nlayers = 0\nhidden = 0", [], r"model.layers = 0: .* \(1 more to mend\)"),
+        ("", ["optimizer.epochs"], "'optimizer.epochs' is not of the form section.key=value"),
+        ("", ["epochs=3"], "'epochs=3' is not of the form"),
+        ("", ["=3"], "'=3' is not of the form"),
+        ("", ["model.=3"], "'model.=3' is not of the form"),
+        ("", ["optimizer.epochs=many"], 'optimizer.epochs = "many": '),
+        ("[data", [], "is not valid TOML"),
+        ("[data]\n", [], "is not valid TOML"),  # the section stands twice
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, overrides: list[str], message: str) -> None:
+    path = config_file(tmp_path, text)
+    with pytest.raises(ConfigError, match=message.replace("[", r"\[")) as caught:
+        read_config(path, overrides)
+    assert "form section.key" in message or "is not of the form" in message or str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the key 'data' is missing"),
+        (b'[data]\ntrain = "a"', "the key 'data.dev' is missing"),
+        (b"data = 3", "data = 3: "),
+        (b'[data]\ntrain = "\xff"', "is not valid TOML"),
+    ],
+)
+def test_incomplete_files_are_named(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=message) as caught:
+        read_config(path)
+    assert str(path) in str(caught.value)
+
+
+def test_override_of_what_is_no_section(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("data = 3")
+    with pytest.raises(ConfigError, match="data is not a section"):
+        read_config(path, ["data.train=a"])
+
+
+@pytest.mark.parametrize("name", ["none.toml", "."])
+def test_unreadable_file_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_config(tmp_path / name)
+
+
+def sections() -> list[tuple[str, type[BaseModel]]]:
+    return [(name, field.annotation) for name, field in TrainingConfig.model_fields.items()]
+
+
+@pytest.mark.parametrize(("name", "section"), sections())
+def test_every_field_is_described(name: str, section: Any) -> None:
+    assert section.__doc__
+    assert not section.__doc__.startswith("!!!"), "pydantic's own docstring"
+    for key, field in section.model_fields.items():
+        assert field.description, f"{name}.{key}"
+        assert field.is_required() == (name == "data" and key in ("train", "dev"))
+
+
+@pytest.mark.parametrize(("name", "section"), sections())
+def test_sections_are_frozen_and_closed(name: str, section: Any) -> None:
+    assert section.model_config["frozen"]
+    assert section.model_config["extra"] == "forbid"
+
+
+def test_a_run_folders_configuration_reads_back(tmp_path: Path) -> None:
+    (tmp_path / "recipe").mkdir()
+    overrides = ["run.folder=../runs/x", "features.normalization=global", "augment.speeds=[1.0]"]
+    config = read_config(config_file(tmp_path / "recipe"), overrides)
+    statistics = GlobalStatistics(mean=(0.5,) * 80, standard_deviation=(2.0,) * 80)
+    write_run(config, Vocabulary.from_texts(["ab"]), statistics)
+    folder = tmp_path / "runs/x"
+    read = read_config(folder / "config.toml")
+    assert read.run.folder.resolve() == folder.resolve()
+    assert read.data.train.resolve() == (tmp_path / "recipe/lists/train.jsonl").resolve()
+    assert read.model_dump(exclude={"run": {"folder"}, "data": {"train"}}) == config.model_dump(
+        exclude={"run": {"folder"}, "data": {"train"}}
+    )
+    assert Vocabulary.read(folder / "tokens.txt").symbols == ("<blank>", "a", "b")
+    assert read_statistics(folder) == statistics
+    assert read_statistics(tmp_path) is None
+
+
+def test_unwritable_run_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    config = read_config(config_file(tmp_path), ["run.folder=file/run"])
+    with pytest.raises(ConfigError, match=r"file/run: cannot be written"):
+        write_run(config, Vocabulary.from_texts(["ab"]), None)
