@@ -67,8 +67,14 @@ def compare(hidden: int, layers: int, rounds: int) -> tuple[list[Row], float, fl
         together = run_padded(ours, inputs, lengths)
         disagreement = float((together - run_packed(peer, inputs, lengths)).abs().max())
         invariance = max(
-            float((run_padded(ours, inputs[row : row + 1, :length], lengths[row : row + 1])[0]
-                   - together[row, :length]).abs().max())
+            float(
+                (
+                    run_padded(ours, inputs[row : row + 1, :length], lengths[row : row + 1])[0]
+                    - together[row, :length]
+                )
+                .abs()
+                .max()
+            )
             for row, length in enumerate(lengths.tolist())
         )
 
@@ -76,22 +82,30 @@ def compare(hidden: int, layers: int, rounds: int) -> tuple[list[Row], float, fl
         ours.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             outputs = run_padded(ours, inputs, lengths)
-        outputs.float().sum().backward()
+        torch.autograd.backward(outputs.float().sum())
 
     def peer_step() -> None:
         peer.zero_grad()
-        run_packed(peer, inputs, lengths).sum().backward()
+        torch.autograd.backward(run_packed(peer, inputs, lengths).sum())
 
     step(False)
     peer_step()
-    gradient = ours[0].back.weight_ih_l0.grad
-    theirs = peer.weight_ih_l0_reverse.grad
+    gradient = ours.get_parameter("0.back.weight_ih_l0").grad
+    theirs = peer.get_parameter("weight_ih_l0_reverse").grad
+    assert gradient is not None
+    assert theirs is not None
     disagreement = max(disagreement, float((gradient - theirs).abs().max() / theirs.abs().max()))
     times = interleave([lambda: step(False), lambda: step(True), peer_step], rounds)
     milliseconds = [1000 * sorted(column)[len(column) // 2] for column in times]
     rows = [
-        Row(f"{layers}x{hidden} {name}", milliseconds[n], "packed nn.LSTM fp32", milliseconds[2], "ms/step",
-            median_ratio(times[n], times[2]))
+        Row(
+            f"{layers}x{hidden} {name}",
+            milliseconds[n],
+            "packed nn.LSTM fp32",
+            milliseconds[2],
+            "ms/step",
+            median_ratio(times[n], times[2]),
+        )
         for n, name in enumerate(("padded fp32", "padded bf16"))
     ]
     return rows, disagreement, invariance
@@ -108,9 +122,12 @@ def main() -> int:
         wrong |= max(disagreement, invariance) > TOLERANCE
         print(
             f"{layers}x{hidden}: disagreement with packing {disagreement:.1e}, alone against in a batch "
-            f"{invariance:.1e}", file=sys.stderr,
+            f"{invariance:.1e}",
+            file=sys.stderr,
         )
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; B {BATCH}, T {FRAMES}, mean length 80 %")
+    print(
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads; B {BATCH}, T {FRAMES}, mean length 80 %"
+    )
     report(rows, options.json)
     return int(wrong)
 

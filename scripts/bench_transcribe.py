@@ -107,17 +107,36 @@ def main() -> int:
     rows = []
     if peer is not None:
         theirs = spoken / sorted(peer_times)[middle]
-        rows.append(Row("one thread", speed, "torch fp32, one by one", theirs, "x real time",
-                        median_ratio(own_times, peer_times)))
+        rows.append(
+            Row(
+                "one thread",
+                speed,
+                "torch fp32, one by one",
+                theirs,
+                "x real time",
+                median_ratio(own_times, peer_times),
+            )
+        )
     rows.append(Row("one thread", speed, "required", 200.0, "x real time", speed / 200))
-    rows.append(Row("two threads", spoken / sorted(two_times)[middle], "one thread", speed, "x real time",
-                    median_ratio(two_times, own_times)))
+    rows.append(
+        Row(
+            "two threads",
+            spoken / sorted(two_times)[middle],
+            "one thread",
+            speed,
+            "x real time",
+            median_ratio(two_times, own_times),
+        )
+    )
     cold = cold_start(find_bundle(options.model), 3 if options.quick else 9)
     rows.append(Row("cold command", cold, "required", 1.0, "s", 1.0 / cold))
     print(f"{len(utterances)} recordings, {spoken:.0f} s, {recognizer.precision}")
     report(rows, options.json)
     total = sum(stages.values())
-    print("share of time: " + ", ".join(f"{name} {100 * seconds / total:.0f} %" for name, seconds in stages.items()))
+    print(
+        "share of time: "
+        + ", ".join(f"{name} {100 * seconds / total:.0f} %" for name, seconds in stages.items())
+    )
     print(f"peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
     return int(wrong)
 

@@ -56,6 +56,8 @@ def report(rows: Sequence[Row], path: Path | None) -> None:
     """Print the table; write the JSON list if a path is given."""
     print("| case | ours | peer | theirs | unit | ratio |\n|---|---|---|---|---|---|")
     for row in rows:
-        print(f"| {row.case} | {row.ours:.4g} | {row.peer} | {row.peer_value:.4g} | {row.unit} | {row.ratio:.2f} |")
+        print(
+            f"| {row.case} | {row.ours:.4g} | {row.peer} | {row.peer_value:.4g} | {row.unit} | {row.ratio:.2f} |"
+        )
     if path is not None:
         path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")

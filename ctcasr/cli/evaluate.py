@@ -19,7 +19,9 @@ def command(
     model: str = typer.Option(None, "-m", "--model", help="Bundle: a folder, or a name inside the package."),
     hypotheses: Path = typer.Option(None, "--hypotheses", help="Also write `id words` lines to this file."),
     precision: Precision = typer.Option(None, help="Network to run; default: int8 where there is one."),
-    threads: int = typer.Option(None, min=1, max=1024, help="Recordings at a time; default: one a processor."),
+    threads: int = typer.Option(
+        None, min=1, max=1024, help="Recordings at a time; default: one a processor."
+    ),
 ) -> None:
     """Transcribe a manifest and print word, character and sentence error rates.
 

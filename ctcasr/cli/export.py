@@ -24,7 +24,11 @@ def command(
         # Here rather than above: the other verbs work, and start fast, without torch.
         from ctcasr.training.export import export_bundle
     except ModuleNotFoundError as error:
-        raise ConfigError(f"export needs {error.name}; install it with `pip install 'ctcasr[train]'`") from error
+        raise ConfigError(
+            f"export needs {error.name}; install it with `pip install 'ctcasr[train]'`"
+        ) from error
     description = export_bundle(run, output, name=name, licence=licence, int8_only=int8_only)
-    sizes = ", ".join(f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sorted(output.glob("*.onnx")))
+    sizes = ", ".join(
+        f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sorted(output.glob("*.onnx"))
+    )
     typer.echo(f"{output}: {description.name}: {sizes}")

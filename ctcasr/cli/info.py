@@ -12,7 +12,9 @@ from ctcasr.errors import ConfigError, CtcAsrError
 from ctcasr.runtime import bundled_names, find_bundle, read_bundle
 
 
-def command(target: str = typer.Argument(help="A bundle (folder or name), a run's folder, or an audio file.")) -> None:
+def command(
+    target: str = typer.Argument(help="A bundle (folder or name), a run's folder, or an audio file."),
+) -> None:
     """Describe a bundle, a training run or an audio file.
 
     E.g. `ctcasr info an4`, `ctcasr info recipes/an4/runs/base`, `ctcasr info talk.wav`.
@@ -25,7 +27,9 @@ def command(target: str = typer.Argument(help="A bundle (folder or name), a run'
     elif path.is_dir() or target in bundled_names():
         rows = _bundle_rows(target)
     else:
-        raise ConfigError(f"{target}: is no file, no folder, and no bundle of the package ({', '.join(bundled_names())})")
+        raise ConfigError(
+            f"{target}: is no file, no folder, and no bundle of the package ({', '.join(bundled_names())})"
+        )
     width = max(map(len, rows))
     typer.echo("\n".join(f"{name:<{width}}  {value}" for name, value in rows.items()))
 
@@ -43,11 +47,15 @@ def _audio_rows(path: Path) -> dict[str, str]:
 
 def _run_rows(path: Path) -> dict[str, str]:
     try:
-        records = [json.loads(line) for line in (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+        records = [
+            json.loads(line) for line in (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        ]
         best = min(records, key=lambda record: (record["dev_cer"], record["dev_loss"]))
         last = records[-1]
     except (OSError, ValueError, KeyError) as error:
-        raise CtcAsrError(f"{path}/metrics.jsonl: cannot be read ({error}); is this the folder of a run?") from error
+        raise CtcAsrError(
+            f"{path}/metrics.jsonl: cannot be read ({error}); is this the folder of a run?"
+        ) from error
     return {
         "run": str(path),
         "epochs": str(last["epoch"]),

@@ -24,7 +24,9 @@ def command(
         from ctcasr.training.config import read_config
         from ctcasr.training.loop import Trainer
     except ModuleNotFoundError as error:
-        raise ConfigError(f"training needs {error.name}; install it with `pip install 'ctcasr[train]'`") from error
+        raise ConfigError(
+            f"training needs {error.name}; install it with `pip install 'ctcasr[train]'`"
+        ) from error
     settings = read_config(config, overrides)
     trainer = Trainer(settings, resume=resume)
     evaluation = trainer.run()

@@ -14,7 +14,7 @@ from ctcasr.cli.progress import bar
 from ctcasr.runtime import FORMATS, OutputFolder, Recognizer, Transcript
 
 Format = Enum("Format", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
-Precision = Enum("Precision", {"int8": "int8", "fp32": "fp32"}, type=str)  # type: ignore[misc]
+Precision = Enum("Precision", {"int8": "int8", "fp32": "fp32"}, type=str)
 
 
 @dataclass
@@ -28,12 +28,18 @@ clock = Clock()
 
 
 def command(
-    audio: list[Path] = typer.Argument(help="Audio files: wav, flac, ogg, opus, mp3; m4a, mp4, webm with ctcasr[media]."),
+    audio: list[Path] = typer.Argument(
+        help="Audio files: wav, flac, ogg, opus, mp3; m4a, mp4, webm with ctcasr[media]."
+    ),
     model: str = typer.Option(None, "-m", "--model", help="Bundle: a folder, or a name inside the package."),
     form: Format = typer.Option(Format.txt, "-f", "--format", help="What to write."),  # type: ignore[attr-defined]
-    output: Path = typer.Option(None, "-o", "--output", help="Folder for one file a recording; default: stdout."),
+    output: Path = typer.Option(
+        None, "-o", "--output", help="Folder for one file a recording; default: stdout."
+    ),
     precision: Precision = typer.Option(None, help="Network to run; default: int8 where there is one."),
-    threads: int = typer.Option(None, min=1, max=1024, help="Recordings at a time; default: one a processor."),
+    threads: int = typer.Option(
+        None, min=1, max=1024, help="Recordings at a time; default: one a processor."
+    ),
     timings: bool = typer.Option(False, "--timings", help="Say on stderr where the time went."),
 ) -> None:
     """Transcribe audio files.

@@ -83,7 +83,11 @@ class Bundle:
 def bundled_names() -> list[str]:
     """Return the names of the bundles inside the package."""
     folder = _bundled_folder()
-    return sorted(path.name for path in folder.iterdir() if (path / DESCRIPTION).is_file()) if folder.is_dir() else []
+    return (
+        sorted(path.name for path in folder.iterdir() if (path / DESCRIPTION).is_file())
+        if folder.is_dir()
+        else []
+    )
 
 
 def _bundled_folder() -> Path:
@@ -117,7 +121,9 @@ def read_bundle(folder: Path) -> Bundle:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path}: cannot be read ({error}); expected a folder that `ctcasr export` wrote") from error
+        raise BundleError(
+            f"{path}: cannot be read ({error}); expected a folder that `ctcasr export` wrote"
+        ) from error
     try:
         description = BundleDescription.model_validate_json(text)
         vocabulary = Vocabulary.read(folder / TOKENS)

@@ -71,7 +71,9 @@ class Recognizer:
         self._extractor = FeatureExtractor(bundle.description.features, bundle.description.statistics)
 
     @classmethod
-    def load(cls, bundle: str | Path | None = None, precision: Literal["int8", "fp32"] | None = None) -> Recognizer:
+    def load(
+        cls, bundle: str | Path | None = None, precision: Literal["int8", "fp32"] | None = None
+    ) -> Recognizer:
         """Load a bundle by path or by the name it has inside the package; by default the package's own.
 
         Raises:
@@ -132,7 +134,9 @@ class Recognizer:
             waveform = audio.load(path, rate, offset_seconds=offset, duration_seconds=duration)
         except AudioError as error:
             return Transcript(identity, str(path), error=str(error))
-        return self.transcribe_waveform(waveform, identity, str(path), read_seconds=time.perf_counter() - started)
+        return self.transcribe_waveform(
+            waveform, identity, str(path), read_seconds=time.perf_counter() - started
+        )
 
     def transcribe_waveform(
         self,

@@ -42,17 +42,23 @@ class AcousticSession:
                 path.read_bytes(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime raises many kinds, none of them public
-            raise BundleError(f"{path}: cannot be loaded ({_first_line(error)}); export the run again") from error
+            raise BundleError(
+                f"{path}: cannot be loaded ({_first_line(error)}); export the run again"
+            ) from error
         self._check(path, bundle)
 
     def _check(self, path: Path, bundle: Bundle) -> None:
         inputs = {node.name: node.shape for node in self._session.get_inputs()}
         outputs = {node.name: node.shape for node in self._session.get_outputs()}
         if tuple(inputs) != INPUTS or tuple(outputs) != OUTPUTS:
-            raise BundleError(f"{path}: maps {list(inputs)} to {list(outputs)}; expected {INPUTS} to {OUTPUTS}")
+            raise BundleError(
+                f"{path}: maps {list(inputs)} to {list(outputs)}; expected {INPUTS} to {OUTPUTS}"
+            )
         bins, symbols = bundle.description.features.dimension, bundle.description.symbols
         if inputs["features"][-1] != bins:
-            raise BundleError(f"{path}: takes {inputs['features'][-1]} feature bins; bundle.json describes {bins}")
+            raise BundleError(
+                f"{path}: takes {inputs['features'][-1]} feature bins; bundle.json describes {bins}"
+            )
         if outputs["log_probs"][-1] != symbols:
             raise BundleError(f"{path}: writes {outputs['log_probs'][-1]} symbols; tokens.txt has {symbols}")
 

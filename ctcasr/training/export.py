@@ -42,8 +42,12 @@ def export_bundle(
     """
     weights = run / CHECKPOINTS / AVERAGED
     if not weights.exists():
-        raise ConfigError(f"{run}: has no {CHECKPOINTS}/{AVERAGED}; finish the training with `ctcasr train --resume`")
-    if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / DESCRIPTION).exists())):
+        raise ConfigError(
+            f"{run}: has no {CHECKPOINTS}/{AVERAGED}; finish the training with `ctcasr train --resume`"
+        )
+    if output.exists() and (
+        not output.is_dir() or (any(output.iterdir()) and not (output / DESCRIPTION).exists())
+    ):
         raise ConfigError(f"{output}: exists and is no bundle; choose another folder for the bundle")
     config = read_config(run / CONFIG)
     vocabulary = Vocabulary.read(run / TOKENS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,7 @@ class GraphBuilder:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def add(self, operator: str, inputs: Sequence[str], **attributes: object) -> str:
+    def add(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
         """Add a node with one output and return the output's name."""
         output = f"{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
@@ -53,7 +54,10 @@ class GraphBuilder:
 
 
 def build_graph(model: AcousticModel) -> onnx.ModelProto:
-    """Return the model as ONNX: `features (B,T,F)`, `feature_lengths (B)` to `log_probs (B,T',V)`, `input_lengths (B)`."""
+    """Return the model as ONNX.
+
+    Maps `features (B, T, F)` and `feature_lengths (B,)` to `log_probs (B, T', V)` and `input_lengths (B,)`.
+    """
     graph = GraphBuilder()
     hidden, lengths = _subsampling(graph, model)
     lengths_32 = graph.add("Cast", [lengths], to=TensorProto.INT32)
@@ -95,10 +99,18 @@ def _bilstm(graph: GraphBuilder, layer: BiLSTMLayer, sequences: str, lengths: st
     """Add one layer over `(T', B, inputs)`."""
     hidden = layer.ahead.hidden_size
     directions = (layer.ahead, layer.back)
-    weights = np.stack([_gates(lstm.weight_ih_l0, hidden) for lstm in directions])
-    recurrent = np.stack([_gates(lstm.weight_hh_l0, hidden) for lstm in directions])
+    weights = np.stack([_gates(lstm.get_parameter("weight_ih_l0"), hidden) for lstm in directions])
+    recurrent = np.stack([_gates(lstm.get_parameter("weight_hh_l0"), hidden) for lstm in directions])
     biases = np.stack(
-        [np.concatenate([_gates(lstm.bias_ih_l0, hidden), _gates(lstm.bias_hh_l0, hidden)]) for lstm in directions]
+        [
+            np.concatenate(
+                [
+                    _gates(lstm.get_parameter("bias_ih_l0"), hidden),
+                    _gates(lstm.get_parameter("bias_hh_l0"), hidden),
+                ]
+            )
+            for lstm in directions
+        ]
     )
     inputs = [sequences, graph.constant(weights), graph.constant(recurrent), graph.constant(biases), lengths]
     output = graph.add("LSTM", inputs, hidden_size=hidden, direction="bidirectional")

@@ -28,7 +28,9 @@ PARTS = {"train": "an4_clstk", "test": "an4test_clstk"}
 SUFFIXES = (".wav", ".flac", ".sph", ".raw")
 RAW = audio.RawFormat(sample_rate=16000, sample_format="s16", byte_order="big")
 
-_TRANSCRIPT = re.compile(r"<s>(?P<marked>.*)</s>\s*\((?P<marked_id>[^()\s]+)\)|(?P<bare>[^()]*)\((?P<bare_id>[^()\s]+)\)")
+_TRANSCRIPT = re.compile(
+    r"<s>(?P<marked>.*)</s>\s*\((?P<marked_id>[^()\s]+)\)|(?P<bare>[^()]*)\((?P<bare_id>[^()\s]+)\)"
+)
 
 
 def read_transcripts(path: Path) -> dict[str, str]:
@@ -51,7 +53,9 @@ def find_recording(stem: Path) -> Path:
         path = stem.with_name(stem.name + suffix)
         if path.exists():
             return path
-    raise DataError(f"{stem}: no recording with suffix {', '.join(SUFFIXES)}; is --source the unpacked corpus?")
+    raise DataError(
+        f"{stem}: no recording with suffix {', '.join(SUFFIXES)}; is --source the unpacked corpus?"
+    )
 
 
 def playable(recording: Path, output: Path) -> Path:
@@ -73,7 +77,9 @@ def read_part(source: Path, part: str, output: Path) -> list[Utterance]:
     """Return the utterances of `train` or `test`."""
     listing = source / "etc" / f"an4_{part}.fileids"
     if not listing.exists():
-        raise DataError(f"{listing}: not found; --source must be the unpacked AN4 corpus with its etc/ and wav/")
+        raise DataError(
+            f"{listing}: not found; --source must be the unpacked AN4 corpus with its etc/ and wav/"
+        )
     transcripts = read_transcripts(source / "etc" / f"an4_{part}.transcription")
     utterances = []
     for file_id in listing.read_text(encoding="utf-8").split():
@@ -108,9 +114,13 @@ def prepare(source: Path, output: Path) -> dict[str, int]:
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--source", type=Path, required=True, help="the unpacked corpus")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "data", help="where manifests go")
+    parser.add_argument(
+        "--output", type=Path, default=Path(__file__).parent / "data", help="where manifests go"
+    )
     arguments = parser.parse_args()
     try:
         counts = prepare(arguments.source, arguments.output)

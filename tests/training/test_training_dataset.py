@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -85,8 +86,7 @@ def test_augmentation_is_drawn_from_epoch_and_utterance(utterances: list[Utteran
 @pytest.mark.parametrize("epoch", [-1, 0])
 def test_problems_are_told(utterances: list[Utterance], index: int, reason: str, epoch: int) -> None:
     example = dataset(utterances)[Key(index, epoch)]
-    with pytest.raises(DataError, match=reason):
-        raise DataError(example.problem)
+    assert re.search(reason, example.problem)
 
 
 def test_batch_pads_and_weighs(utterances: list[Utterance]) -> None:

@@ -1,0 +1,235 @@
+"""The whole training on a corpus of tones: it learns, resumes exactly, refuses, and runs on two processes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ctcasr.data import Utterance
+from ctcasr.errors import ConfigError, DataError
+from ctcasr.text import Vocabulary
+from ctcasr.training.checkpoints import CheckpointFolder, read_tensors
+from ctcasr.training.config import read_config
+from ctcasr.training.loop import Trainer
+
+TIMINGS = ("seconds", "train_seconds")
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in record.items() if key not in TIMINGS} for record in records]
+
+
+def train(config: Path, *overrides: str, resume: bool = False) -> None:
+    Trainer(read_config(config, overrides), resume=resume).run()
+
+
+def test_a_run_learns_and_leaves_its_folder(corpus, tmp_path: Path) -> None:
+    config = corpus(optimizer__epochs=12)
+    trainer = Trainer(read_config(config))
+    evaluation = trainer.run()
+    folder = tmp_path / "run"
+    records = metrics(folder)
+    assert [record["epoch"] for record in records] == list(range(1, 13))
+    assert records[-1]["train_loss"] < 0.5 * records[0]["train_loss"]
+    assert records[-1]["dev_loss"] < 0.5 * records[0]["dev_loss"]
+    assert evaluation.character_error_rate < 0.5
+    assert records[-1]["steps"] == trainer.progress.step
+    assert records[0]["left_out"] == 0
+    assert all(record["audio_seconds"] == pytest.approx(12 * 0.35, abs=0.01) for record in records)
+    assert Vocabulary.read(folder / "tokens.txt").symbols == ("<blank>", "a", "b", "c")
+    assert read_config(folder / "config.toml").model == trainer.config.model
+    assert list((folder / "events").iterdir())
+    kept = sorted(path.name for path in (folder / "checkpoints").iterdir())
+    epochs = sorted(epoch for _, _, epoch in trainer.progress.best)
+    assert len(epochs) == 2
+    assert kept == ["averaged.safetensors", *(f"epoch-{epoch:04d}.safetensors" for epoch in epochs), "last"]
+    averaged = read_tensors(folder / "checkpoints/averaged.safetensors")
+    parts = [read_tensors(folder / f"checkpoints/epoch-{epoch:04d}.safetensors") for epoch in epochs]
+    for name, value in averaged.items():
+        torch.testing.assert_close(value, (parts[0][name] + parts[1][name]) / 2)
+
+
+@pytest.mark.parametrize("killed_in", ["train", "evaluate", "save"])
+def test_resuming_is_exact(corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_in: str) -> None:
+    config = corpus()
+    train(config, "run.folder=whole")
+    owner, name = {
+        "train": (Trainer, "_step"),
+        "evaluate": (Trainer, "evaluate"),
+        "save": (CheckpointFolder, "save_last"),
+    }[killed_in]
+    original = getattr(owner, name)
+    calls = 0
+
+    def killing(self, *args):
+        nonlocal calls
+        calls += 1
+        if calls == {"train": 5, "evaluate": 2, "save": 2}[killed_in]:
+            raise KeyboardInterrupt
+        return original(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, killing)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, "run.folder=broken")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    with (broken / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 2, "ste')  # a record cut off by the kill
+    torch.manual_seed(12345)  # whatever the new process has drawn
+    train(config, "run.folder=broken", resume=True)
+    assert metrics(broken) == metrics(whole)
+    for name in ("averaged.safetensors", "last/tensors.safetensors"):
+        ours, theirs = (read_tensors(folder / "checkpoints" / name) for folder in (broken, whole))
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    states = [(folder / "checkpoints/last/state.json").read_text() for folder in (broken, whole)]
+    assert states[0] == states[1]
+
+
+def test_a_seed_decides_the_run(corpus, tmp_path: Path) -> None:
+    config = corpus(optimizer__epochs=1)
+    for name, overrides in {"a": [], "b": [], "c": ["run.seed=1"]}.items():
+        train(config, f"run.folder={name}", *overrides)
+    assert metrics(tmp_path / "a") == metrics(tmp_path / "b")
+    assert metrics(tmp_path / "a")[0]["train_loss"] != metrics(tmp_path / "c")[0]["train_loss"]
+
+
+def test_workers_change_nothing(corpus, tmp_path: Path) -> None:
+    config = corpus(optimizer__epochs=1)
+    train(config, "run.folder=a")
+    train(config, "run.folder=b", "batches.workers=1")
+    assert metrics(tmp_path / "a") == metrics(tmp_path / "b")
+
+
+def test_an_existing_run_is_not_overwritten(corpus, tmp_path: Path) -> None:
+    config = corpus(optimizer__epochs=1)
+    train(config)
+    before = metrics(tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"run: holds a run already; go on with --resume"):
+        train(config)
+    train(config, resume=True)  # finished: only the average is made again
+    assert metrics(tmp_path / "run") == before
+
+
+def test_nothing_to_resume_is_refused(corpus) -> None:
+    with pytest.raises(ConfigError, match="holds no checkpoint to resume from"):
+        train(corpus(), resume=True)
+
+
+def test_resuming_with_other_characters_or_another_model_is_refused(corpus, tmp_path: Path) -> None:
+    config = corpus(optimizer__epochs=1)
+    train(config)
+    with pytest.raises(ConfigError, match="do not fit the model of this configuration"):
+        train(config, "model.hidden=8", resume=True)
+    manifest = tmp_path / "train.jsonl"
+    manifest.write_text(manifest.read_text().replace('"text": "cc"', '"text": "cd"'))
+    with pytest.raises(ConfigError, match=r"tokens\.txt: differs from the characters"):
+        train(config, resume=True)
+
+
+def test_unusable_utterances_are_named_once_and_left_out(corpus, tmp_path: Path, caplog) -> None:
+    extra = (
+        Utterance("gone", tmp_path / "gone.wav", 0.3, "ab"),
+        Utterance("long", tmp_path / "gone.wav", 0.3, "ab" * 40),
+    )
+    config = corpus(extra=extra, optimizer__epochs=2, data__max_bad_share=0.2)
+    with caplog.at_level(logging.WARNING):
+        train(config)
+    told = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
+    assert len(told) == 2
+    assert told[0].startswith("left out: gone (train.jsonl:13): ")
+    assert [record["left_out"] for record in metrics(tmp_path / "run")] == [2, 2]
+
+
+def test_too_many_unusable_utterances_stop_the_run(corpus, tmp_path: Path, audio_folder: Path) -> None:
+    extra = (
+        Utterance("crowded", audio_folder / "00-ab.wav", 0.3, "ab" * 40),
+        Utterance("gone", tmp_path / "gone.wav", 0.3, "ab"),
+    )
+    config = corpus(extra=extra, data__max_bad_share=0.1)
+    message = r"train\.jsonl: 2 of 14 .* crowded \(train\.jsonl:13\): 80 symbols need at least 80 frames"
+    with pytest.raises(DataError, match=message):
+        train(config)
+
+
+def test_an_unusable_dev_utterance_is_named(corpus, tmp_path: Path) -> None:
+    config = corpus()
+    (tmp_path / "dev.jsonl").write_text('{"audio_filepath": "gone.wav", "duration": 1, "text": "ab"}\n')
+    with pytest.raises(DataError, match=r"dev\.jsonl: 1 of 1 .* gone \(dev\.jsonl:1\): .*cannot be opened"):
+        train(config)
+
+
+def test_dev_characters_must_be_trained(corpus, tmp_path: Path) -> None:
+    config = corpus()
+    dev = tmp_path / "dev.jsonl"
+    dev.write_text(dev.read_text().replace('"text": "abc"', '"text": "axc"'))
+    with pytest.raises(DataError, match=r"u06 \(dev\.jsonl:1\): characters \['x'\] are not among"):
+        train(config)
+
+
+def test_an_exploding_loss_names_the_utterance(corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "ctcasr.training.loop.ctc_loss", lambda log_probs, *_: log_probs.sum((1, 2)) * float("nan")
+    )
+    with pytest.raises(DataError, match=r"not finite at step 0 for u\d\d \(train\.jsonl:\d+\)"):
+        train(corpus())
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["features.normalization=global", "features.kind=mfcc", "features.cepstra=8", "features.deltas=2"],
+        ["run.precision=bf16"],
+        ["model.subsampling=4", "model.layers=2", "batches.seconds=0.1"],
+    ],
+)
+def test_other_settings_train(corpus, tmp_path: Path, overrides: list[str]) -> None:
+    train(corpus(optimizer__epochs=1), *overrides)
+    (record,) = metrics(tmp_path / "run")
+    assert 0 < record["train_loss"] < 20
+    assert (tmp_path / "run/statistics.json").exists() == ("features.normalization=global" in overrides)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from ctcasr.training.config import read_config
+from ctcasr.training.loop import Trainer
+
+if __name__ == "__main__":
+    Trainer(read_config(Path(sys.argv[1]), sys.argv[2:])).run()
+"""
+
+
+def test_two_processes_train_as_one(corpus, tmp_path: Path) -> None:
+    config = corpus(
+        optimizer__epochs=2, model__dropout=0.0, augment__speeds=[1.0], augment__time_masks=0, augment__frequency_masks=0
+    )
+    train(config, "run.folder=one", "batches.seconds=2.4")
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    finished = subprocess.run(
+        [*launch, str(script), str(config), "run.folder=two", "batches.seconds=1.2"],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    one, two = metrics(tmp_path / "one"), metrics(tmp_path / "two")
+    assert len(one) == len(two) == 2
+    for single, double in zip(one, two, strict=True):
+        assert double == pytest.approx(single, rel=1e-3)
+    assert len(list((tmp_path / "two/events").iterdir())) == 1
+    assert (tmp_path / "two/checkpoints/averaged.safetensors").exists()
