@@ -10,6 +10,7 @@ import typer
 from ctcasr.cli.progress import bar
 from ctcasr.cli.transcribe import Precision
 from ctcasr.data import read_manifest
+from ctcasr.errors import ConfigError
 from ctcasr.runtime import Recognizer
 from ctcasr.scoring import score
 
@@ -28,6 +29,8 @@ def command(
     E.g. `ctcasr evaluate recipes/an4/data/test.jsonl -m bundle`. A recording that cannot be read counts as
     unrecognised, is named, and makes the exit code 1.
     """
+    if hypotheses is not None:
+        _check_writable(hypotheses)
     utterances = read_manifest(manifest)
     recognizer = Recognizer.load(model, precision.value if precision else None)
     texts: dict[str, str] = {}
@@ -39,12 +42,27 @@ def command(
             if transcript.error:
                 failures += 1
                 print(f"error: {transcript.error}", file=sys.stderr)
-    if hypotheses is not None:
-        lines = "".join(f"{identity} {text}".rstrip() + "\n" for identity, text in texts.items())
-        hypotheses.write_text(lines, encoding="utf-8")
     references = {utterance.id: utterance.text for utterance in utterances}
     words, characters = score(references, texts, "word"), score(references, texts, "char")
     typer.echo("\n".join([*words.kaldi_lines(), characters.counts.kaldi_line("char")]))
+    if hypotheses is not None:
+        _write(hypotheses, texts)
     if failures:
         print(f"{failures} of {len(utterances)} recordings failed and count as unrecognised", file=sys.stderr)
         raise typer.Exit(1)
+
+
+def _check_writable(path: Path) -> None:
+    """Raise ConfigError now rather than after an hour of work."""
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {path.parent}; make it, or choose another --hypotheses")
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder; name a file for --hypotheses")
+
+
+def _write(path: Path, texts: dict[str, str]) -> None:
+    try:
+        lines = "".join(f"{identity} {text}".rstrip() + "\n" for identity, text in texts.items())
+        path.write_text(lines, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}); choose another --hypotheses") from error

@@ -20,6 +20,12 @@ def command(
     E.g. `ctcasr info an4`, `ctcasr info recipes/an4/runs/base`, `ctcasr info talk.wav`.
     """
     path = Path(target)
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass  # perhaps the name of a bundle
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{target}: cannot be opened ({error})") from error
     if path.is_file():
         rows = _audio_rows(path)
     elif (path / "metrics.jsonl").is_file():
@@ -52,17 +58,18 @@ def _run_rows(path: Path) -> dict[str, str]:
         ]
         best = min(records, key=lambda record: (record["dev_cer"], record["dev_loss"]))
         last = records[-1]
-    except (OSError, ValueError, KeyError) as error:
+        return {
+            "run": str(path),
+            "epochs": str(last["epoch"]),
+            "best epoch": f"{best['epoch']}: dev WER {100 * best['dev_wer']:.2f} %, "
+            f"CER {100 * best['dev_cer']:.2f} %",
+            "last epoch": f"train loss {last['train_loss']:.3f}, dev loss {last['dev_loss']:.3f}",
+            "time": f"{sum(record['seconds'] for record in records) / 60:.1f} minutes",
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CtcAsrError(
             f"{path}/metrics.jsonl: cannot be read ({error}); is this the folder of a run?"
         ) from error
-    return {
-        "run": str(path),
-        "epochs": str(last["epoch"]),
-        "best epoch": f"{best['epoch']}: dev WER {100 * best['dev_wer']:.2f} %, CER {100 * best['dev_cer']:.2f} %",
-        "last epoch": f"train loss {last['train_loss']:.3f}, dev loss {last['dev_loss']:.3f}",
-        "time": f"{sum(record['seconds'] for record in records) / 60:.1f} minutes",
-    }
 
 
 def _bundle_rows(target: str) -> dict[str, str]:

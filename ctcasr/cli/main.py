@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import time
@@ -46,6 +47,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exits with 0 (done), 1 (an input failed) or 2 (wrong usage)."""
     arguments = sys.argv[1:] if arguments is None else arguments
     transcribe.clock.started = STARTED
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: file names may be no Unicode
     try:
         app(args=arguments)
     except CtcAsrError as error:

@@ -17,6 +17,8 @@ def bar(description: str, total: int) -> Iterator[Callable[[], None]]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    # Unless told otherwise, it takes over stdout as well and writes it to stderr, even where stdout is a file.
+    redirected = sys.stdout.isatty()
+    with Progress(console=Console(stderr=True), transient=True, redirect_stdout=redirected) as progress:
         task = progress.add_task(description, total=total)
         yield lambda: progress.advance(task)

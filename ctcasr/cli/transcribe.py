@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 
 from ctcasr.cli.progress import bar
+from ctcasr.errors import CtcAsrError
 from ctcasr.runtime import FORMATS, OutputFolder, Recognizer, Transcript
 
 Format = Enum("Format", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
@@ -56,21 +57,31 @@ def command(
     with bar("transcribing", len(audio)) as advance:
         for transcript in recognizer.transcribe(audio, threads=threads):
             advance()
-            if transcript.error:
+            error = transcript.error
+            if not error:
+                transcripts.append(transcript)
+                error = _put(transcript, form.value, folder, several=len(audio) > 1)
+            if error:
                 failures += 1
-                print(f"error: {transcript.error}", file=sys.stderr)
-                continue
-            transcripts.append(transcript)
-            if folder is not None:
-                folder.write(transcript)
-            else:
-                print(_line(transcript, form.value, len(audio) > 1), flush=True)
+                print(f"error: {error}", file=sys.stderr)
     if timings:
         _print_timings(transcripts, imported - clock.started, loaded - imported)
     if failures:
         if len(audio) > 1:
             print(f"{failures} of {len(audio)} recordings failed", file=sys.stderr)
         raise typer.Exit(1)
+
+
+def _put(transcript: Transcript, form: str, folder: OutputFolder | None, *, several: bool) -> str:
+    """Write a transcript to the folder, or print it; return what went wrong."""
+    if folder is None:
+        print(_line(transcript, form, several), flush=True)
+        return ""
+    try:
+        folder.write(transcript)
+    except CtcAsrError as error:
+        return str(error)
+    return ""
 
 
 def _line(transcript: Transcript, form: str, several: bool) -> str:

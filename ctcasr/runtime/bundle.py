@@ -51,6 +51,12 @@ class BundleDescription(BaseModel):
     training: TrainingSummary | None = None
 
 
+class _Version(BaseModel):
+    """The one field that every version of `bundle.json` has."""
+
+    format_version: int
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A checked bundle on disk."""
@@ -97,18 +103,29 @@ def _bundled_folder() -> Path:
 def find_bundle(name: str | Path | None) -> Path:
     """Return the folder of a bundle: a path, or the name of one inside the package (default: `DEFAULT`).
 
+    A folder that only happens to have the name of the package's bundle, as `recipes/an4` does, is passed over.
+
     Raises:
         BundleError: there is no such bundle.
     """
-    name = DEFAULT if name is None else name
-    if Path(name).is_dir():
+    wanted = DEFAULT if name is None else str(name)
+    bundled = wanted in bundled_names()
+    if name is not None and _is_there(Path(name), DESCRIPTION if bundled else ""):
         return Path(name)
-    if str(name) in bundled_names():
-        return _bundled_folder() / str(name)
+    if bundled:
+        return _bundled_folder() / wanted
     raise BundleError(
-        f"no bundle {str(name)!r}: it is no folder, and the package has {', '.join(bundled_names()) or 'none'}; "
+        f"no bundle {wanted!r}: it is no folder, and the package has {', '.join(bundled_names()) or 'none'}; "
         "name the folder that `ctcasr export` wrote"
     )
+
+
+def _is_there(folder: Path, file: str) -> bool:
+    """Tell whether there is such a folder, and in it the file that is named, if one is."""
+    try:
+        return folder.is_dir() and (folder / file).exists()
+    except (OSError, ValueError):  # a name that is too long, or holds a zero byte
+        return False
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -125,6 +142,13 @@ def read_bundle(folder: Path) -> Bundle:
             f"{path}: cannot be read ({error}); expected a folder that `ctcasr export` wrote"
         ) from error
     try:
+        # First of all: another version may well have other fields.
+        version = _Version.model_validate_json(text).format_version
+        if version != FORMAT_VERSION:
+            raise BundleError(
+                f"{path}: format version {version}; this ctcasr reads version {FORMAT_VERSION}: "
+                "export the run again, or install the ctcasr that wrote it"
+            )
         description = BundleDescription.model_validate_json(text)
         vocabulary = Vocabulary.read(folder / TOKENS)
     except ValidationError as error:
@@ -133,11 +157,6 @@ def read_bundle(folder: Path) -> Bundle:
         raise BundleError(f"{path}: {place}: {first['msg']}; export the run again") from error
     except DataError as error:
         raise BundleError(str(error)) from error
-    if description.format_version != FORMAT_VERSION:
-        raise BundleError(
-            f"{path}: format version {description.format_version}; this ctcasr reads version {FORMAT_VERSION}: "
-            "export the run again, or install the ctcasr that wrote it"
-        )
     if description.symbols != len(vocabulary):
         raise BundleError(f"{path}: names {description.symbols} symbols, but {TOKENS} has {len(vocabulary)}")
     return Bundle(folder, description, vocabulary)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from ctcasr.errors import ConfigError, CtcAsrError
 from ctcasr.runtime.recognizer import Transcript
 
 
@@ -43,19 +46,43 @@ class OutputFolder:
     """Write one file a transcript; each appears whole or not at all, and none replaces another of the same run."""
 
     def __init__(self, folder: Path, form: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        """Make the folder, where there is none.
+
+        Raises:
+            ConfigError: it cannot be made.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"{folder}: cannot be made a folder ({error.strerror}); choose another folder for the output"
+            ) from error
         self._folder, self._form = folder, form
         self._taken: set[str] = set()
 
     def write(self, transcript: Transcript) -> Path:
-        """Write a transcript as `<id>.<format>`; a second recording of the same name becomes `<id>-2`."""
-        stem, number = transcript.id, 1
+        """Write a transcript as `<id>.<format>`; a second recording of the same name becomes `<id>-2`.
+
+        A slash in the id of an utterance becomes an underscore.
+
+        Raises:
+            CtcAsrError: the file cannot be written.
+        """
+        name = transcript.id.replace("/", "_")
+        stem, number = name, 1
         while stem.casefold() in self._taken:
             number += 1
-            stem = f"{transcript.id}-{number}"
+            stem = f"{name}-{number}"
         self._taken.add(stem.casefold())
         path = self._folder / f"{stem}.{self._form}"
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_text(FORMATS[self._form](transcript) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        temporary = self._folder / f".{os.getpid()}.tmp"  # short: the name may be as long as names can be
+        text = FORMATS[self._form](transcript) + "\n"
+        try:
+            # A path that is no Unicode is escaped, which is what JSON wants.
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+            temporary.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink()
+            raise CtcAsrError(f"{path}: cannot be written ({error.strerror})") from error
         return path

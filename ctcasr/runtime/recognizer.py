@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from ctcasr import audio
 from ctcasr.data import Utterance
-from ctcasr.decoding import greedy
-from ctcasr.errors import AudioError
+from ctcasr.decoding import check_log_probs, greedy
+from ctcasr.errors import AudioError, BundleError, ConfigError, CtcAsrError, DataError
 from ctcasr.features import FeatureExtractor
-from ctcasr.runtime.bundle import Bundle, find_bundle, read_bundle
+from ctcasr.runtime.bundle import DESCRIPTION, Bundle, find_bundle, read_bundle
 from ctcasr.runtime.session import AcousticSession
 from ctcasr.runtime.words import Word, words_of
 
@@ -68,7 +68,32 @@ class Recognizer:
         """
         self.bundle = bundle
         self._session = AcousticSession(bundle, precision)
-        self._extractor = FeatureExtractor(bundle.description.features, bundle.description.statistics)
+        try:
+            self._extractor = FeatureExtractor(bundle.description.features, bundle.description.statistics)
+        except ConfigError as error:
+            raise BundleError(f"{bundle.folder / DESCRIPTION}: {error}") from error
+        self._try_out()
+
+    def _try_out(self) -> None:
+        """Score a little silence: damaged weights and a wrong subsampling show here, and not in transcripts."""
+        description = self.bundle.description
+        frames = 4 * description.subsampling + 1
+        features = self._extractor(np.zeros((frames - 1) * description.features.hop_samples, np.float32))
+        if not np.isfinite(features).all():
+            raise BundleError(
+                f"{self.bundle.folder / DESCRIPTION}: statistics: normalise silence to NaN or infinity; "
+                "export the run again"
+            )
+        scores = self._session(features)
+        if len(scores) != 5:
+            raise BundleError(
+                f"{self._session.path}: makes {len(scores)} frames of {frames}; the subsampling of "
+                f"{description.subsampling} in {DESCRIPTION} makes 5: export the run again"
+            )
+        try:
+            check_log_probs(scores)
+        except DataError as error:
+            raise BundleError(f"{self._session.path}: {error}; export the run again") from error
 
     @classmethod
     def load(
@@ -132,11 +157,12 @@ class Recognizer:
                     "cut it into pieces first"
                 )
             waveform = audio.load(path, rate, offset_seconds=offset, duration_seconds=duration)
+            read_seconds = time.perf_counter() - started
+            return self.transcribe_waveform(waveform, identity, str(path), read_seconds=read_seconds)
         except AudioError as error:
             return Transcript(identity, str(path), error=str(error))
-        return self.transcribe_waveform(
-            waveform, identity, str(path), read_seconds=time.perf_counter() - started
-        )
+        except CtcAsrError as error:
+            return Transcript(identity, str(path), error=f"{path}: {error}")
 
     def transcribe_waveform(
         self,
@@ -153,14 +179,15 @@ class Recognizer:
         log_probs = self._session(features)
         times.append(time.perf_counter())
         hypothesis = greedy(log_probs)
-        words = words_of(hypothesis, self.bundle.vocabulary, self.bundle.frame_seconds)
+        duration = len(waveform) / self.bundle.description.features.sample_rate
+        words = words_of(hypothesis, self.bundle.vocabulary, self.bundle.frame_seconds, duration)
         times.append(time.perf_counter())
         confidences = [token.confidence for token in hypothesis.tokens]
         stages = dict(zip(("features", "network", "decode"), np.diff(times).tolist(), strict=True))
         return Transcript(
             id=identity,
             audio_path=audio_path,
-            duration_seconds=len(waveform) / self.bundle.description.features.sample_rate,
+            duration_seconds=duration,
             text=" ".join(word.text for word in words),
             words=words,
             confidence=float(np.mean(confidences)) if confidences else 1.0,

@@ -31,7 +31,7 @@ class AcousticSession:
         Raises:
             BundleError: the file is damaged, or its inputs and outputs do not fit the bundle.
         """
-        path = bundle.model_path(precision)
+        self.path = path = bundle.model_path(precision)
         self.precision = "int8" if path.name.endswith(".int8.onnx") else "fp32"
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -63,10 +63,20 @@ class AcousticSession:
             raise BundleError(f"{path}: writes {outputs['log_probs'][-1]} symbols; tokens.txt has {symbols}")
 
     def __call__(self, features: Float32) -> Float32:
-        """Return `log_probs (T', V)` of the features `(T, F)` of one utterance."""
-        log_probs, input_lengths = self._session.run(
-            OUTPUTS, {"features": features[None], "feature_lengths": np.array([len(features)], np.int64)}
-        )
+        """Return `log_probs (T', V)` of the features `(T, F)` of one utterance.
+
+        Raises:
+            BundleError: ONNX Runtime cannot compute them.
+        """
+        lengths = np.array([len(features)], np.int64)
+        try:
+            log_probs, input_lengths = self._session.run(
+                OUTPUTS, {"features": features[None], "feature_lengths": lengths}
+            )
+        except Exception as error:  # many kinds, as above
+            raise BundleError(
+                f"{self.path}: cannot score {len(features)} frames ({_first_line(error)}); export the run again"
+            ) from error
         scores: Float32 = log_probs[0, : input_lengths[0]]
         return scores
 

@@ -18,11 +18,13 @@ class Word:
     confidence: float
 
 
-def words_of(hypothesis: Hypothesis, vocabulary: Vocabulary, frame_seconds: float) -> tuple[Word, ...]:
+def words_of(
+    hypothesis: Hypothesis, vocabulary: Vocabulary, frame_seconds: float, duration_seconds: float
+) -> tuple[Word, ...]:
     """Return the words between the spaces of a hypothesis.
 
-    A word reaches from the first frame of its first symbol to the last frame of its last one; its
-    confidence is the mean of its symbols'.
+    A word reaches from the first frame of its first symbol to the last frame of its last one, and not
+    beyond the audio, which may end inside the last frame; its confidence is the mean of its symbols'.
     """
     groups: list[list[Token]] = [[]]
     for token in hypothesis.tokens:
@@ -33,8 +35,8 @@ def words_of(hypothesis: Hypothesis, vocabulary: Vocabulary, frame_seconds: floa
     return tuple(
         Word(
             text=vocabulary.decode([token.id for token in group]),
-            start_seconds=group[0].start_frame * frame_seconds,
-            end_seconds=group[-1].end_frame * frame_seconds,
+            start_seconds=min(group[0].start_frame * frame_seconds, duration_seconds),
+            end_seconds=min(group[-1].end_frame * frame_seconds, duration_seconds),
             confidence=sum(token.confidence for token in group) / len(group),
         )
         for group in groups

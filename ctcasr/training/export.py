@@ -40,15 +40,13 @@ def export_bundle(
     Raises:
         ConfigError: the run is not finished, or the output folder holds something else.
     """
+    output = output.resolve()  # so that `.` has a name
     weights = run / CHECKPOINTS / AVERAGED
     if not weights.exists():
         raise ConfigError(
             f"{run}: has no {CHECKPOINTS}/{AVERAGED}; finish the training with `ctcasr train --resume`"
         )
-    if output.exists() and (
-        not output.is_dir() or (any(output.iterdir()) and not (output / DESCRIPTION).exists())
-    ):
-        raise ConfigError(f"{output}: exists and is no bundle; choose another folder for the bundle")
+    _check_output(run, output)
     config = read_config(run / CONFIG)
     vocabulary = Vocabulary.read(run / TOKENS)
     model = AcousticModel(config.model, config.features.dimension, len(vocabulary))
@@ -64,33 +62,62 @@ def export_bundle(
         training=_summary(run, config, sum(parameter.numel() for parameter in model.parameters())),
     )
     temporary = output.with_name(output.name + ".tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    write_models(model, temporary / MODEL_FILES["fp32"], temporary / MODEL_FILES["int8"])
-    if int8_only:
-        (temporary / MODEL_FILES["fp32"]).unlink()
-    vocabulary.write(temporary / TOKENS)
-    (temporary / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    (temporary / "README.md").write_text(_card(description, config), encoding="utf-8")
-    shutil.rmtree(output, ignore_errors=True)
-    temporary.rename(output)
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        write_models(model, temporary / MODEL_FILES["fp32"], temporary / MODEL_FILES["int8"])
+        if int8_only:
+            (temporary / MODEL_FILES["fp32"]).unlink()
+        vocabulary.write(temporary / TOKENS)
+        (temporary / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (temporary / "README.md").write_text(_card(description, config), encoding="utf-8")
+        _replace(output, temporary)
+    except OSError as error:
+        raise ConfigError(
+            f"{output}: cannot be written ({error.strerror}); choose another folder for the bundle"
+        ) from error
     return description
 
 
+def _check_output(run: Path, output: Path) -> None:
+    """Raise ConfigError if writing a bundle there would destroy something that is none."""
+    if output.exists() and (
+        not output.is_dir() or (any(output.iterdir()) and not (output / DESCRIPTION).exists())
+    ):
+        raise ConfigError(f"{output}: exists and is no bundle; choose another folder for the bundle")
+    if run.resolve().is_relative_to(output):
+        raise ConfigError(f"{output}: holds the run {run}; choose another folder for the bundle")
+
+
+def _replace(output: Path, temporary: Path) -> None:
+    """Rename the new bundle into place; at every moment there is a whole one on disk."""
+    old = output.with_name(output.name + ".old")
+    if output.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        output.rename(old)
+    temporary.rename(output)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def _summary(run: Path, config: TrainingConfig, parameters: int) -> TrainingSummary:
-    scores = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
     train = read_manifest(config.data.train) if config.data.train.exists() else []
-    epochs = len((run / METRICS).read_text(encoding="utf-8").splitlines())
-    return TrainingSummary(
-        ctcasr_version=ctcasr.__version__,
-        epochs=epochs,
-        parameters=parameters,
-        seed=config.run.seed,
-        train_utterances=len(train),
-        train_seconds=round(sum(utterance.duration_seconds for utterance in train), 1),
-        dev_wer=scores["dev_wer"],
-        dev_cer=scores["dev_cer"],
-    )
+    try:
+        scores = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
+        return TrainingSummary(
+            ctcasr_version=ctcasr.__version__,
+            epochs=len((run / METRICS).read_text(encoding="utf-8").splitlines()),
+            parameters=parameters,
+            seed=config.run.seed,
+            train_utterances=len(train),
+            train_seconds=round(sum(utterance.duration_seconds for utterance in train), 1),
+            dev_wer=float(scores["dev_wer"]),
+            dev_cer=float(scores["dev_cer"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{run}: {SUMMARY} and {METRICS} cannot be read ({error}); "
+            "finish the training with `ctcasr train --resume`"
+        ) from error
 
 
 def _card(description: BundleDescription, config: TrainingConfig) -> str:

@@ -33,10 +33,24 @@ _TRANSCRIPT = re.compile(
 )
 
 
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of one of the corpus's lists, empty ones too."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path}: cannot be read as text ({error}); --source must be the unpacked AN4 corpus "
+            "with its etc/ and wav/"
+        ) from error
+    if not any(line.strip() for line in lines):
+        raise DataError(f"{path}: is empty; expected a line for each utterance; unpack the corpus again")
+    return lines
+
+
 def read_transcripts(path: Path) -> dict[str, str]:
     """Read Sphinx transcripts, `<s> WORDS </s> (id)` or `WORDS (id)`, as lower-case text by id."""
     transcripts = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
         match = _TRANSCRIPT.fullmatch(line.strip())
@@ -76,13 +90,10 @@ def playable(recording: Path, output: Path) -> Path:
 def read_part(source: Path, part: str, output: Path) -> list[Utterance]:
     """Return the utterances of `train` or `test`."""
     listing = source / "etc" / f"an4_{part}.fileids"
-    if not listing.exists():
-        raise DataError(
-            f"{listing}: not found; --source must be the unpacked AN4 corpus with its etc/ and wav/"
-        )
+    file_ids = [line.strip() for line in read_lines(listing) if line.strip()]
     transcripts = read_transcripts(source / "etc" / f"an4_{part}.transcription")
     utterances = []
-    for file_id in listing.read_text(encoding="utf-8").split():
+    for file_id in file_ids:
         stem = source / "wav" / file_id
         if stem.name not in transcripts:
             raise DataError(f"{listing}: {stem.name} has no transcript in an4_{part}.transcription")
@@ -124,7 +135,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         counts = prepare(arguments.source, arguments.output)
-    except CtcAsrError as error:
+    except (CtcAsrError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(", ".join(f"{name} {count}" for name, count in counts.items()), "utterances in", arguments.output)

@@ -58,9 +58,7 @@ def find_recordings(source: Path) -> list[Recording]:
     for path in folder.glob("*.wav"):
         match = _NAME.fullmatch(path.stem)
         if match is None:
-            raise DataError(
-                f"{path}: expected a name of the form DIGIT_SPEAKER_INDEX.wav, as in 7_jackson_32.wav"
-            )
+            raise DataError(f"{path}: expected a name like 7_jackson_32.wav (digit, speaker, index)")
         recordings.append(Recording(int(match["digit"]), match["speaker"], int(match["index"]), path))
     if not recordings:
         raise DataError(
@@ -72,18 +70,18 @@ def find_recordings(source: Path) -> list[Recording]:
 
 def check_complete(folder: Path, recordings: list[Recording]) -> None:
     """Check that each digit of each speaker has dev and test recordings, and none missing between others."""
-    found = {(recording.digit, recording.speaker, recording.index) for recording in recordings}
-    for speaker in sorted({recording.speaker for recording in recordings}):
-        for digit in range(len(WORDS)):
-            last = max(
-                (index for place in found if place[:2] == (digit, speaker) for index in place[2:]), default=0
+    indices: dict[tuple[int, str], set[int]] = {
+        (digit, recording.speaker): set() for recording in recordings for digit in range(len(WORDS))
+    }
+    for recording in recordings:
+        indices[recording.digit, recording.speaker].add(recording.index)
+    for (digit, speaker), found in sorted(indices.items()):
+        missing = set(range(max({DEV_INDICES.stop} | found))) - found
+        if missing:
+            raise DataError(
+                f"{folder}: {digit}_{speaker}_{min(missing)}.wav is missing; unpack the corpus again, "
+                f"or take all recordings of {speaker} away"
             )
-            for index in range(max(last + 1, DEV_INDICES.stop)):
-                if (digit, speaker, index) not in found:
-                    raise DataError(
-                        f"{folder}: {digit}_{speaker}_{index}.wav is missing; unpack the corpus again, or take all "
-                        f"recordings of {speaker} away"
-                    )
 
 
 def split(recordings: list[Recording], leave_out: str | None) -> dict[str, list[Recording]]:
@@ -132,7 +130,7 @@ def main() -> int:
         output = output / f"leave-out-{arguments.leave_out}"
     try:
         counts = prepare(arguments.source, output, arguments.leave_out)
-    except CtcAsrError as error:
+    except (CtcAsrError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(", ".join(f"{name} {count}" for name, count in counts.items()), "utterances in", output)

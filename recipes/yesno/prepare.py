@@ -3,8 +3,8 @@
     python recipes/yesno/prepare.py --source DIR [--output recipes/yesno/data]
 
 DIR is the unpacked corpus (`waves_yesno/`). A recording's name is its text: `1_0_...wav` says `ken lo ...`
-(Hebrew for yes and no). The sorted names are split as by Kaldi's recipe: the first half is for training,
-the second half is the test set. Of the first half, every fifth recording is held out as dev.
+(Hebrew for yes and no). The sorted names are split as by Lhotse and icefall: the first, third, fifth and so
+on are for training, the others are the test set. Every fifth recording for training is held out as dev.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ctcasr.errors import CtcAsrError, DataError
 RECORDINGS = 60
 WORDS = {"0": "lo", "1": "ken"}
 DEV_EVERY, DEV_FIRST = 5, 2
-"""Recordings 2, 7, 12, 17, 22 and 27 of the training half, counted from 0: chosen before anything was trained."""
+"""Recordings 2, 7, 12, 17, 22 and 27 of the 30 for training, counted from 0."""
 
 _NAME = re.compile(r"[01](_[01]){7}")
 
@@ -55,8 +55,7 @@ def read_utterance(recording: Path) -> Utterance:
 def prepare(source: Path, output: Path) -> dict[str, int]:
     """Write `train.jsonl`, `dev.jsonl` and `test.jsonl`; return how many utterances each has."""
     utterances = [read_utterance(recording) for recording in find_recordings(source)]
-    half = len(utterances) // 2
-    training, test = utterances[:half], utterances[half:]
+    training, test = utterances[::2], utterances[1::2]
     dev = training[DEV_FIRST::DEV_EVERY]
     parts = {"train": [utterance for utterance in training if utterance not in dev], "dev": dev, "test": test}
     for name, part in parts.items():
@@ -76,7 +75,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         counts = prepare(arguments.source, arguments.output)
-    except CtcAsrError as error:
+    except (CtcAsrError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(", ".join(f"{name} {count}" for name, count in counts.items()), "utterances in", arguments.output)

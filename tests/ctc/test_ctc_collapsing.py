@@ -52,6 +52,8 @@ def test_min_input_length_is_the_shortest_path(targets: tuple[int, ...]) -> None
     assert not any(writes(frames) for frames in range(needed))
 
 
-@pytest.mark.parametrize(("targets", "frames"), [([], 0), ([5], 1), ([5, 5], 3), ([5, 5, 5], 5), ([1, 2, 1], 3)])
+@pytest.mark.parametrize(
+    ("targets", "frames"), [([], 0), ([5], 1), ([5, 5], 3), ([5, 5, 5], 5), ([1, 2, 1], 3)]
+)
 def test_min_input_length(targets: list[int], frames: int) -> None:
     assert min_input_length(targets) == min_input_length(np.array(targets, np.int64)) == frames

@@ -106,7 +106,9 @@ def test_numpy_and_torch_agree_at_the_edges(kind: str, samples: int, normalizati
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize(("samples", "frames"), [(1, 1), (159, 1), (160, 2), (161, 2), (320, 3), (16000, 101)])
+@pytest.mark.parametrize(
+    ("samples", "frames"), [(1, 1), (159, 1), (160, 2), (161, 2), (320, 3), (16000, 101)]
+)
 def test_frame_count(samples: int, frames: int) -> None:
     settings = FeatureSettings()
     assert settings.frames(samples) == frames

@@ -18,7 +18,13 @@ CASES = [
     {},
     {"mel_scale": "slaney", "mel_bins": 40},
     {"sample_rate": 8000, "low_hz": 100.0, "high_hz": 3800.0, "mel_bins": 23},
-    {"sample_rate": 44100, "window_seconds": 0.0213, "hop_seconds": 0.0117, "mel_scale": "slaney", "low_hz": 0.0},
+    {
+        "sample_rate": 44100,
+        "window_seconds": 0.0213,
+        "hop_seconds": 0.0117,
+        "mel_scale": "slaney",
+        "low_hz": 0.0,
+    },
 ]
 
 

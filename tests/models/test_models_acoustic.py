@@ -112,7 +112,9 @@ def test_starting_values() -> None:
             assert not total[:5].any()
             assert not total[10:].any()
             for gate in lstm.weight_hh_l0.chunk(4):
-                torch.testing.assert_close(gate @ gate.T, torch.eye(5, dtype=torch.float64), atol=1e-6, rtol=0)
+                torch.testing.assert_close(
+                    gate @ gate.T, torch.eye(5, dtype=torch.float64), atol=1e-6, rtol=0
+                )
 
 
 def test_gradient_is_the_slope() -> None:

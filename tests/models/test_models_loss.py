@@ -17,7 +17,9 @@ from ctcasr.models import ctc_loss
 def loss_of(logits: torch.Tensor, targets: list[int], frames: int | None = None) -> torch.Tensor:
     log_probs = logits.log_softmax(-1)[None]
     lengths = torch.tensor([len(logits) if frames is None else frames])
-    return ctc_loss(log_probs, lengths, torch.tensor([targets], dtype=torch.int64), torch.tensor([len(targets)]))[0]
+    return ctc_loss(
+        log_probs, lengths, torch.tensor([targets], dtype=torch.int64), torch.tensor([len(targets)])
+    )[0]
 
 
 def reference(logits: np.ndarray, targets: list[int]) -> float:

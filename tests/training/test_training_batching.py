@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -68,7 +70,7 @@ def test_learning_rate_shape() -> None:
     rates = [learning_rate(settings, step, 200) for step in range(200)]
     np.testing.assert_allclose(rates[:20], np.linspace(0.1, 2.0, 20))
     assert max(rates) == rates[19] == rates[20] == 2.0
-    assert all(earlier > later for earlier, later in zip(rates[20:], rates[21:], strict=False))
+    assert all(earlier > later for earlier, later in itertools.pairwise(rates[20:]))
     assert rates[-1] == pytest.approx(0.1)
     assert learning_rate(settings, 20 + 179 // 2, 200) == pytest.approx(1.05, abs=0.01)
 

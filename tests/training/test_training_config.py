@@ -33,7 +33,9 @@ def test_defaults_and_paths(tmp_path: Path) -> None:
 
 
 def test_sections_are_read(tmp_path: Path) -> None:
-    config = read_config(config_file(tmp_path, "[model]\nlayers = 5\n[augment]\nspeeds = [1]\n[batches]\nseconds = 64"))
+    config = read_config(
+        config_file(tmp_path, "[model]\nlayers = 5\n[augment]\nspeeds = [1]\n[batches]\nseconds = 64")
+    )
     assert (config.model.layers, config.augment.speeds, config.batches.seconds) == (5, (1.0,), 64.0)
 
 

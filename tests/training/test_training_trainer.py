@@ -18,7 +18,7 @@ from ctcasr.errors import ConfigError, DataError
 from ctcasr.text import Vocabulary
 from ctcasr.training.checkpoints import CheckpointFolder, read_tensors
 from ctcasr.training.config import read_config
-from ctcasr.training.loop import Trainer
+from ctcasr.training.loop import EpochTotals, Trainer
 
 TIMINGS = ("seconds", "train_seconds")
 
@@ -33,15 +33,17 @@ def train(config: Path, *overrides: str, resume: bool = False) -> None:
 
 
 def test_a_run_learns_and_leaves_its_folder(corpus, tmp_path: Path) -> None:
-    config = corpus(optimizer__epochs=12)
+    config = corpus(
+        optimizer__epochs=40, batches__seconds=0.8, model__dropout=0.0, augment__frequency_masks=0
+    )
     trainer = Trainer(read_config(config))
     evaluation = trainer.run()
     folder = tmp_path / "run"
     records = metrics(folder)
-    assert [record["epoch"] for record in records] == list(range(1, 13))
-    assert records[-1]["train_loss"] < 0.5 * records[0]["train_loss"]
-    assert records[-1]["dev_loss"] < 0.5 * records[0]["dev_loss"]
-    assert evaluation.character_error_rate < 0.5
+    assert [record["epoch"] for record in records] == list(range(1, 41))
+    assert records[-1]["train_loss"] < 0.1 * records[0]["train_loss"]
+    assert records[-1]["dev_loss"] < 0.1 * records[0]["dev_loss"]
+    assert evaluation.character_error_rate < 0.2  # the tones are learned
     assert records[-1]["steps"] == trainer.progress.step
     assert records[0]["left_out"] == 0
     assert all(record["audio_seconds"] == pytest.approx(12 * 0.35, abs=0.01) for record in records)
@@ -150,6 +152,17 @@ def test_unusable_utterances_are_named_once_and_left_out(corpus, tmp_path: Path,
     assert [record["left_out"] for record in metrics(tmp_path / "run")] == [2, 2]
 
 
+def test_an_unusable_utterance_teaches_nothing(corpus, audio_folder: Path) -> None:
+    crowded = Utterance("crowded", audio_folder / "00-ab.wav", 0.3, "ab" * 40)
+    trainer = Trainer(read_config(corpus(extra=(crowded,))))
+    (batch,) = trainer._batches(trainer._dataset(trainer.train_set), [[12]], 0)
+    totals = EpochTotals()
+    trainer.model.train()
+    trainer._step(batch, totals)
+    assert (totals.loss, totals.symbols, totals.seconds, totals.norms) == (0, 0, 0, [0])
+    assert list(totals.problems) == [12]
+
+
 def test_too_many_unusable_utterances_stop_the_run(corpus, tmp_path: Path, audio_folder: Path) -> None:
     extra = (
         Utterance("crowded", audio_folder / "00-ab.wav", 0.3, "ab" * 40),
@@ -212,14 +225,18 @@ if __name__ == "__main__":
 
 def test_two_processes_train_as_one(corpus, tmp_path: Path) -> None:
     config = corpus(
-        optimizer__epochs=2, model__dropout=0.0, augment__speeds=[1.0], augment__time_masks=0, augment__frequency_masks=0
+        optimizer__epochs=2,
+        model__dropout=0.0,
+        augment__speeds=[1.0],
+        augment__time_masks=0,
+        augment__frequency_masks=0,
     )
-    train(config, "run.folder=one", "batches.seconds=2.4")
+    train(config, "run.folder=one", "batches.seconds=1.65")
     script = tmp_path / "train.py"
     script.write_text(SCRIPT)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     finished = subprocess.run(
-        [*launch, str(script), str(config), "run.folder=two", "batches.seconds=1.2"],
+        [*launch, str(script), str(config), "run.folder=two", "batches.seconds=0.825"],
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
@@ -228,7 +245,7 @@ def test_two_processes_train_as_one(corpus, tmp_path: Path) -> None:
     )
     assert finished.returncode == 0, finished.stderr[-3000:]
     one, two = metrics(tmp_path / "one"), metrics(tmp_path / "two")
-    assert len(one) == len(two) == 2
+    assert [record["steps"] for record in two] == [3, 6]
     for single, double in zip(one, two, strict=True):
         assert double == pytest.approx(single, rel=1e-3)
     assert len(list((tmp_path / "two/events").iterdir())) == 1
