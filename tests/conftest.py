@@ -95,9 +95,7 @@ def noise() -> Callable[..., npt.NDArray[np.float32]]:
 
 
 @pytest.fixture
-def record(
-    tmp_path: Path, noise: Callable[..., npt.NDArray[np.float32]]
-) -> Callable[..., Path]:
+def record(tmp_path: Path, noise: Callable[..., npt.NDArray[np.float32]]) -> Callable[..., Path]:
     """Write a recording at the tiny bundle's rate into the test's folder and return its path."""
 
     def write(name: str = "talk.wav", seed: int = 0, seconds: float = 1.0) -> Path:

@@ -55,7 +55,9 @@ def command(
 def _check_writable(path: Path) -> None:
     """Raise ConfigError now rather than after an hour of work."""
     if not path.parent.is_dir():
-        raise ConfigError(f"{path}: there is no folder {path.parent}; make it, or choose another --hypotheses")
+        raise ConfigError(
+            f"{path}: there is no folder {path.parent}; make it, or choose another --hypotheses"
+        )
     if path.is_dir():
         raise ConfigError(f"{path}: is a folder; name a file for --hypotheses")
 
@@ -65,4 +67,6 @@ def _write(path: Path, texts: dict[str, str]) -> None:
         lines = "".join(f"{identity} {text}".rstrip() + "\n" for identity, text in texts.items())
         path.write_text(lines, encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written ({error.strerror}); choose another --hypotheses") from error
+        raise ConfigError(
+            f"{path}: cannot be written ({error.strerror}); choose another --hypotheses"
+        ) from error

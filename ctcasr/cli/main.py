@@ -56,10 +56,12 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, (ConfigError, BundleError)) else 1)
-    except BrokenPipeError:
-        # The reader of our output went away, as `head` does: nothing left to say.
-        sys.stderr.close()
-        sys.exit(0)
+    except OSError as error:  # of our own output; click ends quietly where its reader went away
+        if "--debug" in arguments:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.stdout = None  # what is left in it would fail once more at the end
+        sys.exit(1)
 
 
 if __name__ == "__main__":

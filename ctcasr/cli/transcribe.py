@@ -86,7 +86,8 @@ def _put(transcript: Transcript, form: str, folder: OutputFolder | None, *, seve
 
 def _line(transcript: Transcript, form: str, several: bool) -> str:
     line = FORMATS[form](transcript)
-    return f"{transcript.id} {line}".rstrip() if several and form == "txt" else line
+    # An id ends at the first white space: in a file's name it becomes an underscore.
+    return f"{'_'.join(transcript.id.split())} {line}".rstrip() if several and form == "txt" else line
 
 
 def _print_timings(transcripts: list[Transcript], imports: float, load: float) -> None:

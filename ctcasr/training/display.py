@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-_HEADER = "epoch   train loss   dev loss   dev WER %   dev CER %   grad norm   clipped %   seconds"
+_HEADER = "epoch  train loss  dev loss  dev WER %  dev CER %  grad norm  clipped %  seconds"
 
 
 class Display:
@@ -53,12 +53,12 @@ class Display:
     def epoch(self, record: dict[str, float | int]) -> None:
         """Print the epoch's line, and the header above the first and each twentieth."""
         if self._lines % 20 == 0:
-            self._console.print(f"[bold]{_HEADER}[/bold]")
+            self._console.print(f"[bold]{_HEADER}[/bold]", soft_wrap=True)
         self._lines += 1
         self._console.print(
-            f"{record['epoch']:5d}   {record['train_loss']:10.3f}   {record['dev_loss']:8.3f}   "
-            f"{100 * record['dev_wer']:9.2f}   {100 * record['dev_cer']:9.2f}   "
-            f"{record['gradient_norm']:9.2f}   {100 * record['clipped_share']:9.1f}   "
-            f"{record['seconds']:7.1f}"
+            f"{record['epoch']:5d}  {record['train_loss']:10.3f}  {record['dev_loss']:8.3f}  "
+            f"{100 * record['dev_wer']:9.2f}  {100 * record['dev_cer']:9.2f}  {record['gradient_norm']:9.2f}  "
+            f"{100 * record['clipped_share']:9.1f}  {record['seconds']:7.1f}",
+            soft_wrap=True,
         )
         self._progress.update(self._task, completed=record["epoch"])

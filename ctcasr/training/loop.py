@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from ctcasr.data import Utterance, read_manifest
-from ctcasr.decoding import greedy
 from ctcasr.errors import ConfigError, DataError
-from ctcasr.features import FeatureExtractor, GlobalStatistics
-from ctcasr.features.torch_reader import BatchFeatureExtractor
+from ctcasr.features import GlobalStatistics
 from ctcasr.models import AcousticModel, ctc_loss
-from ctcasr.scoring import score
 from ctcasr.text import Vocabulary
-from ctcasr.training.batching import plan_batches, share_of
+from ctcasr.training.batching import plan_batches
 from ctcasr.training.checkpoints import (
     AVERAGED,
     CheckpointFolder,
@@ -34,13 +27,14 @@ from ctcasr.training.checkpoints import (
     write_tensors,
 )
 from ctcasr.training.config import TrainingConfig
-from ctcasr.training.dataset import Batch, ExampleSettings, Key, SpeechDataset, collate
+from ctcasr.training.dataset import Batch, SpeechDataset
 from ctcasr.training.display import Display
+from ctcasr.training.evaluating import Evaluation, evaluate
+from ctcasr.training.feeding import Feeder
+from ctcasr.training.problems import ProblemLog
 from ctcasr.training.run_folder import CHECKPOINTS, SUMMARY, TOKENS, MetricsLog, write_run
 from ctcasr.training.schedule import learning_rate
 from ctcasr.training.statistics import measure_statistics
-
-logger = logging.getLogger(__name__)
 
 
 def bf16_is_native() -> bool:
@@ -58,15 +52,6 @@ class EpochTotals:
     seconds: float = 0.0
     norms: list[float] = field(default_factory=list)
     problems: dict[int, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Loss (nats a symbol) and error rates on a manifest."""
-
-    loss: float
-    word_error_rate: float
-    character_error_rate: float
 
 
 class Trainer:
@@ -96,7 +81,6 @@ class Trainer:
                 f"{config.run.folder / TOKENS}: differs from the characters of {config.data.train}; resume with "
                 "the transcripts of the first start, or train in another folder"
             )
-        self._named: set[str] = set()  # unusable utterances that the log has told of
         statistics = None
         if config.features.normalization == "global":
             statistics = measure_statistics(self.train_set, config.features)
@@ -107,14 +91,10 @@ class Trainer:
         self.network = network.to(self.device)
         self.progress = self.checkpoints.load_last(self.network, optimizer) if resume else Progress()
         self.model, self.optimizer = self.accelerator.prepare(self.network, optimizer)
-        on_device = self.device.type != "cpu"
-        self.reader = (
-            BatchFeatureExtractor(config.features, statistics).to(self.device) if on_device else None
-        )
-        self.extractor = None if on_device else FeatureExtractor(config.features, statistics)
-        self.bf16 = config.run.precision == "bf16" or (
-            config.run.precision == "auto" and (on_device or bf16_is_native())
-        )
+        self.feeder = Feeder(config, self.vocabulary, statistics, self.accelerator)
+        self.problems = ProblemLog(self.accelerator, config.data.max_bad_share)
+        native = self.device.type != "cpu" or bf16_is_native()
+        self.bf16 = config.run.precision == "bf16" or (config.run.precision == "auto" and native)
 
     def _metrics_log(self) -> MetricsLog:
         first_epoch = self.progress.epoch + 1
@@ -146,34 +126,6 @@ class Trainer:
             {"params": others, "weight_decay": 0.0},
         ]
 
-    def _dataset(self, utterances: Sequence[Utterance]) -> SpeechDataset:
-        config = self.config
-        settings = ExampleSettings(config.features, config.augment, config.model.subsampling, config.run.seed)
-        return SpeechDataset(utterances, self.vocabulary, settings, self.extractor)
-
-    def _batches(self, dataset: SpeechDataset, plan: list[list[int]], epoch: int) -> Iterator[Batch]:
-        """Yield this process's share of each planned batch."""
-        process, processes = self.accelerator.process_index, self.accelerator.num_processes
-        shares = [share_of(batch, process, processes) for batch in plan]
-        keys = [[Key(index, epoch) for index in part] for part, _ in shares]
-        loader = DataLoader(
-            dataset,
-            batch_sampler=keys,
-            collate_fn=collate,
-            num_workers=self.config.batches.workers,
-            pin_memory=self.device.type == "cuda",
-        )
-        for batch, (_, weight) in zip(loader, shares, strict=True):
-            batch.weights.mul_(weight)
-            yield batch.to(self.device)
-
-    def _features(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        if self.reader is not None:
-            features, lengths = self.reader(batch.inputs, batch.lengths)
-        else:
-            features, lengths = batch.inputs, batch.lengths
-        return features * (batch.kept_frames[..., None] & batch.kept_bins[:, None]), lengths
-
     def run(self) -> Evaluation:
         """Train to the last epoch, average the best epochs, and return the average's dev scores.
 
@@ -183,7 +135,7 @@ class Trainer:
         settings = self.config.optimizer
         if self.accelerator.is_main_process:
             write_run(self.config, self.vocabulary, self.statistics)
-        train, dev = self._dataset(self.train_set), self._dataset(self.dev_set)
+        train, dev = self.feeder.dataset(self.train_set), self.feeder.dataset(self.dev_set)
         with (
             Display(settings.epochs, self.accelerator.is_main_process) as display,
             self._metrics_log() as log,
@@ -192,7 +144,7 @@ class Trainer:
                 started = time.perf_counter()
                 totals, steps = self._train_epoch(train, display)
                 trained = time.perf_counter()
-                evaluation = self.evaluate(dev)
+                evaluation = evaluate(self.network, self.feeder, self.problems, dev)
                 self.progress.epoch += 1
                 record = self._record(totals, evaluation, steps) | {
                     "train_seconds": round(trained - started, 3),
@@ -212,7 +164,7 @@ class Trainer:
         torch.manual_seed((config.run.seed * 100_003 + epoch) * 1009 + self.accelerator.process_index)
         self.model.train()
         totals = EpochTotals()
-        for number, batch in enumerate(self._batches(dataset, plan, epoch)):
+        for number, batch in enumerate(self.feeder.batches(dataset, plan, epoch)):
             # Batch counts differ a little between epochs: the schedule follows the share of the epoch.
             steps = config.optimizer.epochs * len(plan)
             rate = learning_rate(config.optimizer, epoch * len(plan) + number, steps)
@@ -220,11 +172,11 @@ class Trainer:
                 group["lr"] = rate
             self._step(batch, totals)
             display.batch(number + 1, len(plan))
-        totals.problems = self._check_problems(totals.problems, self.train_set, config.data.train)
+        totals.problems = self.problems.check(totals.problems, self.train_set, config.data.train)
         return totals, len(plan)
 
     def _step(self, batch: Batch, totals: EpochTotals) -> None:
-        features, lengths = self._features(batch)
+        features, lengths = self.feeder.features(batch)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             log_probs, input_lengths = self.model(features, lengths)
         losses = ctc_loss(log_probs, input_lengths, batch.targets, batch.target_lengths)
@@ -257,65 +209,6 @@ class Trainer:
                 f"({len(names)} of {len(losses)} in the batch); listen to these recordings, or lower "
                 f"optimizer.learning_rate ({self.config.optimizer.learning_rate:g}), and go on with --resume"
             )
-
-    def _check_problems(
-        self, problems: dict[int, str], utterances: Sequence[Utterance], manifest: Path
-    ) -> dict[int, str]:
-        """Join the problems of all processes; name each utterance once, and stop if there are too many."""
-        joined: dict[int, str] = {}
-        for part in gather_object([problems]):
-            joined |= part
-        for index, reason in sorted(joined.items()):
-            name = f"{manifest}: {utterances[index]}"
-            if self.accelerator.is_main_process and name not in self._named:
-                logger.warning("left out: %s: %s", utterances[index], reason)
-            self._named.add(name)
-        if len(joined) > self.config.data.max_bad_share * len(utterances):
-            index, reason = min(joined.items())
-            raise DataError(
-                f"{manifest}: {len(joined)} of {len(utterances)} utterances cannot be used, more than "
-                f"data.max_bad_share ({self.config.data.max_bad_share:g}); the first is "
-                f"{utterances[index]}: {reason}"
-            )
-        return joined
-
-    @torch.inference_mode()
-    def evaluate(self, dataset: SpeechDataset) -> Evaluation:
-        """Decode the dev set greedily in float32 and score it; unusable utterances count as unrecognised.
-
-        Raises:
-            DataError: too many of them are unusable.
-        """
-        plan = plan_batches(
-            [utterance.duration_seconds for utterance in dataset.utterances],
-            self.config.batches.seconds,
-            processes=self.accelerator.num_processes,
-        )
-        self.network.eval()
-        loss, symbols = 0.0, 0.0
-        texts: dict[int, str] = {}
-        problems: dict[int, str] = {}
-        for batch in self._batches(dataset, plan, -1):
-            log_probs, input_lengths = self.network(*self._features(batch))
-            losses = ctc_loss(log_probs, input_lengths, batch.targets, batch.target_lengths)
-            loss += float((losses * batch.weights).sum())
-            symbols += float((batch.target_lengths * batch.weights).sum())
-            for row, index in enumerate(batch.utterances):
-                frames = log_probs[row, : int(input_lengths[row])].cpu().numpy()
-                texts[index] = self.vocabulary.decode(greedy(frames).ids) if batch.weights[row] else ""
-            problems |= dict(batch.problems)
-        self._check_problems(problems, dataset.utterances, self.config.data.dev)
-        all_texts: dict[int, str] = {}
-        for part in gather_object([(loss, symbols, texts)]):
-            # A process without a share decoded an utterance of another with weight zero: its text is empty.
-            all_texts |= {index: text for index, text in part[2].items() if text or index not in all_texts}
-        total = self.accelerator.reduce(torch.tensor([loss, symbols], device=self.device), "sum").tolist()
-        references = {utterance.id: utterance.text for utterance in dataset.utterances}
-        hypotheses = {
-            dataset.utterances[index].id: " ".join(text.split()) for index, text in all_texts.items()
-        }
-        words, characters = (score(references, hypotheses, unit) for unit in ("word", "char"))
-        return Evaluation(total[0] / max(1.0, total[1]), words.rate, characters.rate)
 
     def _record(self, totals: EpochTotals, evaluation: Evaluation, steps: int) -> dict[str, float | int]:
         settings = self.config.optimizer
@@ -357,7 +250,7 @@ class Trainer:
             write_tensors(path, self.checkpoints.average([epoch for _, _, epoch in self.progress.best]))
         self.accelerator.wait_for_everyone()
         load_weights(self.network, read_tensors(path), path)
-        evaluation = self.evaluate(dev)
+        evaluation = evaluate(self.network, self.feeder, self.problems, dev)
         if self.accelerator.is_main_process:
             summary = {"dev_wer": evaluation.word_error_rate, "dev_cer": evaluation.character_error_rate}
             (self.config.run.folder / SUMMARY).write_text(json.dumps(summary), encoding="utf-8")

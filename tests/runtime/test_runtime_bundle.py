@@ -94,7 +94,12 @@ class TestFiles:
         path = own_bundle / bundle_module.MODEL_FILES[precision]
         whole = path.read_bytes()
         path.write_bytes(
-            {"empty": b"", "text": b"<html>404</html>", "half": whole[: len(whole) // 2], "zeros": bytes(999)}[damage]
+            {
+                "empty": b"",
+                "text": b"<html>404</html>",
+                "half": whole[: len(whole) // 2],
+                "zeros": bytes(999),
+            }[damage]
         )
         refused(own_bundle, str(path), precision=precision)
 
@@ -256,7 +261,9 @@ class TestFind:
         (tmp_path / "tiny" / "bundle.json").write_text("{}", encoding="utf-8")
         assert find_bundle("tiny").resolve() == tmp_path / "tiny"
 
-    def test_a_folder_of_the_name_that_is_no_bundle_does_not_hide_it(self, package: Path, tmp_path: Path) -> None:
+    def test_a_folder_of_the_name_that_is_no_bundle_does_not_hide_it(
+        self, package: Path, tmp_path: Path
+    ) -> None:
         """As in `recipes/`, where there is a folder `an4`."""
         (tmp_path / "an4").mkdir()
         assert find_bundle("an4") == package / "an4"

@@ -40,4 +40,10 @@ def test_it_says_where_it_comes_from() -> None:
 
 
 def test_it_holds_no_pickle() -> None:
-    assert {path.suffix for path in BUNDLES.rglob("*") if path.is_file()} <= {".json", ".txt", ".onnx", ".md", ".wav"}
+    assert {path.suffix for path in BUNDLES.rglob("*") if path.is_file()} <= {
+        ".json",
+        ".txt",
+        ".onnx",
+        ".md",
+        ".wav",
+    }

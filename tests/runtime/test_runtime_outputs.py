@@ -92,7 +92,9 @@ class TestOutputFolder:
 
     def test_an_id_cannot_leave_the_folder(self, tmp_path: Path) -> None:
         folder = OutputFolder(tmp_path / "out", "txt")
-        names = [folder.write(Transcript(name)).name for name in ("../up", "deep/er", "/root", "..", "deep_er")]
+        names = [
+            folder.write(Transcript(name)).name for name in ("../up", "deep/er", "/root", "..", "deep_er")
+        ]
         assert names == [".._up.txt", "deep_er.txt", "_root.txt", "...txt", "deep_er-2.txt"]
         assert [path.name for path in tmp_path.iterdir()] == ["out"]
 

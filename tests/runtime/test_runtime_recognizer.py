@@ -15,7 +15,8 @@ import soundfile as sf
 from ctcasr.data import Utterance
 from ctcasr.decoding import Hypothesis, Token
 from ctcasr.errors import BundleError
-from ctcasr.runtime import Recognizer, Transcript, recognizer as recognizer_module
+from ctcasr.runtime import Recognizer, Transcript
+from ctcasr.runtime import recognizer as recognizer_module
 from ctcasr.runtime.words import Word, words_of
 from ctcasr.text import Vocabulary
 
@@ -45,7 +46,9 @@ class TestTranscribe:
             assert [transcript.id for transcript in found] == [path.stem for path in paths]
             assert [transcript.audio_path for transcript in found] == [str(path) for path in paths]
 
-    def test_a_failed_file_says_why_and_the_others_go_on(self, recognizer: Recognizer, record: Record) -> None:
+    def test_a_failed_file_says_why_and_the_others_go_on(
+        self, recognizer: Recognizer, record: Record
+    ) -> None:
         good = record()
         empty = good.with_name("empty.wav")
         empty.touch()
@@ -69,7 +72,11 @@ class TestTranscribe:
             return session(features)
 
         monkeypatch.setattr(recognizer, "_session", fail_on_long)
-        paths = [record("short.wav", seconds=0.5), record("long.wav", seconds=2), record("end.wav", seconds=0.5)]
+        paths = [
+            record("short.wav", seconds=0.5),
+            record("long.wav", seconds=2),
+            record("end.wav", seconds=0.5),
+        ]
         found = list(recognizer.transcribe(paths))
         assert [transcript.error for transcript in found] == ["", f"{paths[1]}: out of memory", ""]
 
@@ -96,7 +103,11 @@ class TestTranscribe:
         waveform, rate = sf.read(path, dtype="float32")
         assert rate == recognizer.bundle.description.features.sample_rate
         found, expected = next(recognizer.transcribe([path])), recognizer.transcribe_waveform(waveform)
-        assert (found.text, found.words, found.confidence) == (expected.text, expected.words, expected.confidence)
+        assert (found.text, found.words, found.confidence) == (
+            expected.text,
+            expected.words,
+            expected.confidence,
+        )
         assert found.duration_seconds == pytest.approx(1.7)
         assert (expected.id, expected.audio_path) == ("", "")
 
@@ -182,7 +193,9 @@ class TestWords:
         assert self.words() == self.words((1, 0, 1, 1.0)) == self.words((1, 0, 1, 1.0), (1, 2, 3, 1.0)) == ()
 
     def test_spaces_at_the_edges_and_in_a_row(self) -> None:
-        found = self.words((1, 0, 1, 1.0), (2, 1, 2, 1.0), (1, 2, 3, 1.0), (1, 4, 5, 1.0), (3, 5, 6, 1.0), (1, 7, 8, 1.0))
+        found = self.words(
+            (1, 0, 1, 1.0), (2, 1, 2, 1.0), (1, 2, 3, 1.0), (1, 4, 5, 1.0), (3, 5, 6, 1.0), (1, 7, 8, 1.0)
+        )
         assert [word.text for word in found] == ["a", "b"]
 
     def test_the_last_frame_may_reach_beyond_the_audio_but_no_word_does(self) -> None:
@@ -190,7 +203,9 @@ class TestWords:
         assert self.words((2, 4, 5, 1.0), duration=2.0) == (Word("a", 2.0, 2.0, 1.0),)
 
     @pytest.mark.parametrize("seconds", [0.05, 0.5, 0.97, 1.0, 1.01, 5.0])
-    def test_times_ascend_inside_the_audio(self, recognizer: Recognizer, noise: Noise, seconds: float) -> None:
+    def test_times_ascend_inside_the_audio(
+        self, recognizer: Recognizer, noise: Noise, seconds: float
+    ) -> None:
         counted = 0
         for seed in range(5):
             transcript = recognizer.transcribe_waveform(noise(seed, seconds))
@@ -215,4 +230,9 @@ class TestWords:
 
         monkeypatch.setattr(recognizer, "_session", blanks)
         transcript = recognizer.transcribe_waveform(noise(), "quiet")
-        assert (transcript.text, transcript.words, transcript.confidence, transcript.error) == ("", (), 1.0, "")
+        assert (transcript.text, transcript.words, transcript.confidence, transcript.error) == (
+            "",
+            (),
+            1.0,
+            "",
+        )

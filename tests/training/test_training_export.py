@@ -37,7 +37,9 @@ SHAPES = [
 def small_model(subsampling: int, bins: int, *, seed: int = 0, symbols: int = 9) -> AcousticModel:
     """Return a model of two layers of 16 cells with biases that are not zero."""
     torch.manual_seed(seed)
-    model = AcousticModel(ModelSettings(subsampling=subsampling, channels=4, layers=2, hidden=16), bins, symbols)  # type: ignore[arg-type]
+    model = AcousticModel(
+        ModelSettings(subsampling=subsampling, channels=4, layers=2, hidden=16), bins, symbols
+    )  # type: ignore[arg-type]
     for parameter in model.parameters():
         parameter.data += 0.1 * torch.randn_like(parameter)
     return model.eval()
@@ -47,11 +49,19 @@ def run_onnx(path: Path, features: torch.Tensor, lengths: torch.Tensor) -> list[
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-    return list(session.run(["log_probs", "input_lengths"], {"features": features.numpy(), "feature_lengths": lengths.numpy()}))
+    return list(
+        session.run(
+            ["log_probs", "input_lengths"], {"features": features.numpy(), "feature_lengths": lengths.numpy()}
+        )
+    )
 
 
-@pytest.fixture(scope="module", params=SHAPES, ids=lambda shape: f"{shape[0]}x-{shape[1].kind}-{shape[1].dimension}")
-def networks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[AcousticModel, Path, Path]:
+@pytest.fixture(
+    scope="module", params=SHAPES, ids=lambda shape: f"{shape[0]}x-{shape[1].kind}-{shape[1].dimension}"
+)
+def networks(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[AcousticModel, Path, Path]:
     subsampling, features = request.param
     model = small_model(subsampling, features.dimension)
     folder = tmp_path_factory.mktemp("networks")
@@ -86,7 +96,9 @@ class TestGraph:
         features, lengths = batch
         together, together_lengths = run_onnx(fp32, features, lengths)
         for index, length in enumerate(lengths.tolist()):
-            alone, alone_lengths = run_onnx(fp32, features[index : index + 1, :length], lengths[index : index + 1])
+            alone, alone_lengths = run_onnx(
+                fp32, features[index : index + 1, :length], lengths[index : index + 1]
+            )
             frames = int(alone_lengths[0])
             assert frames == together_lengths[index] == alone.shape[1]
             np.testing.assert_allclose(together[index, :frames], alone[0], rtol=0, atol=1e-5)
@@ -139,7 +151,9 @@ class TestIndependence:
         paths = [record(f"{seed}.wav", seed, 0.3 + 0.2 * seed) for seed in range(6)]
         alone = [next(recognizer.transcribe([path], threads=1)) for path in paths]
         beside = list(recognizer.transcribe(paths * 3, threads=threads))
-        assert [(t.text, t.words, t.confidence) for t in beside] == [(t.text, t.words, t.confidence) for t in alone] * 3
+        assert [(t.text, t.words, t.confidence) for t in beside] == [
+            (t.text, t.words, t.confidence) for t in alone
+        ] * 3
 
 
 def make_run(folder: Path, *, seed: int = 0) -> Path:
@@ -190,7 +204,9 @@ class TestExportBundle:
         assert "1.50 hours" in card
         assert "CC0-1.0" in card
 
-    def test_the_bundle_scores_as_the_run_does(self, finished_run: Path, tmp_path: Path, noise: Noise) -> None:
+    def test_the_bundle_scores_as_the_run_does(
+        self, finished_run: Path, tmp_path: Path, noise: Noise
+    ) -> None:
         export_bundle(finished_run, tmp_path / "bundle")
         recognizer = Recognizer.load(tmp_path / "bundle", "fp32")
         from ctcasr.features.torch_reader import BatchFeatureExtractor
@@ -198,7 +214,9 @@ class TestExportBundle:
         waveform = torch.from_numpy(noise(4))[None]
         extractor = BatchFeatureExtractor(recognizer.bundle.description.features)
         with torch.no_grad():
-            expected, _ = small_model(4, 20, symbols=8)(*extractor(waveform, torch.tensor([waveform.shape[1]])))
+            expected, _ = small_model(4, 20, symbols=8)(
+                *extractor(waveform, torch.tensor([waveform.shape[1]]))
+            )
         np.testing.assert_allclose(recognizer.log_probs(noise(4)), expected[0].numpy(), rtol=0, atol=2e-3)
 
     def test_a_name_of_its_own(self, finished_run: Path, tmp_path: Path) -> None:
@@ -249,7 +267,9 @@ class TestExportBundle:
         assert read_bundle(Path("here")).description.name == "here"
 
     @pytest.mark.parametrize(
-        "missing", [f"{CHECKPOINTS}/{AVERAGED}", CONFIG, TOKENS, METRICS, SUMMARY], ids=lambda name: Path(name).name
+        "missing",
+        [f"{CHECKPOINTS}/{AVERAGED}", CONFIG, TOKENS, METRICS, SUMMARY],
+        ids=lambda name: Path(name).name,
     )
     def test_an_unfinished_run_is_refused(self, finished_run: Path, tmp_path: Path, missing: str) -> None:
         (finished_run / missing).unlink()
@@ -257,7 +277,9 @@ class TestExportBundle:
             export_bundle(finished_run, tmp_path / "bundle")
         assert not (tmp_path / "bundle").exists()
 
-    @pytest.mark.parametrize("content", ["", "{", "[]", '{"dev_wer": 1}', '{"dev_wer": "x", "dev_cer": 1}', "\x00"])
+    @pytest.mark.parametrize(
+        "content", ["", "{", "[]", '{"dev_wer": 1}', '{"dev_wer": "x", "dev_cer": 1}', "\x00"]
+    )
     def test_a_damaged_summary_is_named(self, finished_run: Path, tmp_path: Path, content: str) -> None:
         (finished_run / SUMMARY).write_text(content, encoding="utf-8")
         with pytest.raises(ConfigError, match=SUMMARY) as raised:
@@ -274,7 +296,9 @@ class TestExportBundle:
         with pytest.raises(ConfigError, match="do not fit"):
             export_bundle(finished_run, tmp_path / "bundle")
 
-    def test_a_folder_that_holds_something_else_is_left_alone(self, finished_run: Path, tmp_path: Path) -> None:
+    def test_a_folder_that_holds_something_else_is_left_alone(
+        self, finished_run: Path, tmp_path: Path
+    ) -> None:
         (tmp_path / "thesis").mkdir()
         (tmp_path / "thesis" / "chapter1.tex").write_text("years of work", encoding="utf-8")
         with pytest.raises(ConfigError, match="is no bundle"):
@@ -304,10 +328,25 @@ class TestExportBundle:
 
 class TestVerb:
     def test_export_prints_what_it_wrote_and_the_bundle_transcribes(
-        self, finished_run: Path, tmp_path: Path, record: Callable[..., Path], capfd: pytest.CaptureFixture[str]
+        self,
+        finished_run: Path,
+        tmp_path: Path,
+        record: Callable[..., Path],
+        capfd: pytest.CaptureFixture[str],
     ) -> None:
         with pytest.raises(SystemExit) as exit_:
-            main(["export", str(finished_run), "-o", str(tmp_path / "bundle"), "--name", "n", "--licence", "MIT"])
+            main(
+                [
+                    "export",
+                    str(finished_run),
+                    "-o",
+                    str(tmp_path / "bundle"),
+                    "--name",
+                    "n",
+                    "--licence",
+                    "MIT",
+                ]
+            )
         said = capfd.readouterr()
         assert exit_.value.code == 0
         assert said.out == f"{tmp_path / 'bundle'}: n: model.int8.onnx 0.0 MB, model.onnx 0.1 MB\n"

@@ -16,6 +16,7 @@ import torch
 from ctcasr.data import Utterance
 from ctcasr.errors import ConfigError, DataError
 from ctcasr.text import Vocabulary
+from ctcasr.training import loop
 from ctcasr.training.checkpoints import CheckpointFolder, read_tensors
 from ctcasr.training.config import read_config
 from ctcasr.training.loop import EpochTotals, Trainer
@@ -66,7 +67,7 @@ def test_resuming_is_exact(corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     train(config, "run.folder=whole")
     owner, name = {
         "train": (Trainer, "_step"),
-        "evaluate": (Trainer, "evaluate"),
+        "evaluate": (loop, "evaluate"),
         "save": (CheckpointFolder, "save_last"),
     }[killed_in]
     original = getattr(owner, name)
@@ -155,7 +156,7 @@ def test_unusable_utterances_are_named_once_and_left_out(corpus, tmp_path: Path,
 def test_an_unusable_utterance_teaches_nothing(corpus, audio_folder: Path) -> None:
     crowded = Utterance("crowded", audio_folder / "00-ab.wav", 0.3, "ab" * 40)
     trainer = Trainer(read_config(corpus(extra=(crowded,))))
-    (batch,) = trainer._batches(trainer._dataset(trainer.train_set), [[12]], 0)
+    (batch,) = trainer.feeder.batches(trainer.feeder.dataset(trainer.train_set), [[12]], 0)
     totals = EpochTotals()
     trainer.model.train()
     trainer._step(batch, totals)

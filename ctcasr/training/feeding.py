@@ -1,0 +1,68 @@
+"""Batches on their way from the data set to the network, the right share for each process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from accelerate import Accelerator
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from ctcasr.data import Utterance
+from ctcasr.features import FeatureExtractor, GlobalStatistics
+from ctcasr.features.torch_reader import BatchFeatureExtractor
+from ctcasr.text import Vocabulary
+from ctcasr.training.batching import share_of
+from ctcasr.training.config import TrainingConfig
+from ctcasr.training.dataset import Batch, ExampleSettings, Key, SpeechDataset, collate
+
+
+class Feeder:
+    """Feed one process: features are made where that is fastest, by numpy for a CPU and on a GPU by itself."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        vocabulary: Vocabulary,
+        statistics: GlobalStatistics | None,
+        accelerator: Accelerator,
+    ) -> None:
+        self.config = config
+        self.vocabulary = vocabulary
+        self.accelerator = accelerator
+        self.reader: BatchFeatureExtractor | None = None
+        self.extractor: FeatureExtractor | None = None
+        if accelerator.device.type == "cpu":
+            self.extractor = FeatureExtractor(config.features, statistics)
+        else:
+            self.reader = BatchFeatureExtractor(config.features, statistics).to(accelerator.device)
+
+    def dataset(self, utterances: Sequence[Utterance]) -> SpeechDataset:
+        """Return the data set of some utterances."""
+        config = self.config
+        settings = ExampleSettings(config.features, config.augment, config.model.subsampling, config.run.seed)
+        return SpeechDataset(utterances, self.vocabulary, settings, self.extractor)
+
+    def batches(self, dataset: SpeechDataset, plan: list[list[int]], epoch: int) -> Iterator[Batch]:
+        """Yield this process's share of each planned batch, on its device; epoch -1 is without augmentation."""
+        process, processes = self.accelerator.process_index, self.accelerator.num_processes
+        shares = [share_of(batch, process, processes) for batch in plan]
+        keys = [[Key(index, epoch) for index in part] for part, _ in shares]
+        loader = DataLoader(
+            dataset,
+            batch_sampler=keys,
+            collate_fn=collate,
+            num_workers=self.config.batches.workers,
+            pin_memory=self.accelerator.device.type == "cuda",
+        )
+        for batch, (_, weight) in zip(loader, shares, strict=True):
+            batch.weights.mul_(weight)
+            yield batch.to(self.accelerator.device)
+
+    def features(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return `features (B, T, F)` with the masks applied, and `feature_lengths (B,)`."""
+        if self.reader is not None:
+            features, lengths = self.reader(batch.inputs, batch.lengths)
+        else:
+            features, lengths = batch.inputs, batch.lengths
+        return features * (batch.kept_frames[..., None] & batch.kept_bins[:, None]), lengths

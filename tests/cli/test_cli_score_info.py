@@ -1,0 +1,113 @@
+"""`ctcasr score` and `ctcasr info`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> tuple[Path, Path]:
+    (tmp_path / "ref.txt").write_text("u1 the cat sat\nu2 on a mat\nu3\nu4 x\n", encoding="utf-8")
+    (tmp_path / "hyp.txt").write_text("u4 y\nu1 the cat sat\nu2 on the mat now\nu3\n", encoding="utf-8")
+    return tmp_path / "ref.txt", tmp_path / "hyp.txt"
+
+
+class TestScore:
+    def test_golden(self, ctcasr: Run, texts: tuple[Path, Path]) -> None:
+        said = ctcasr("score", *texts)
+        assert said.out == "%WER 42.86 [ 3 / 7, 1 ins, 0 del, 2 sub ]\n%SER 50.00 [ 2 / 4 ]\n"
+        assert (said.code, said.err) == (0, "")
+
+    def test_characters(self, ctcasr: Run, texts: tuple[Path, Path]) -> None:
+        first = ctcasr("score", *texts, "--unit", "char").out.splitlines()[0]
+        # Of 11 + 8 + 0 + 1 characters: "a" to "the" and " now" are 7 errors, "x" to "y" one.
+        assert first == "%CER 40.00 [ 8 / 20, 6 ins, 0 del, 2 sub ]"
+
+    def test_missing_hypotheses_are_refused_or_allowed(self, ctcasr: Run, texts: tuple[Path, Path]) -> None:
+        texts[1].write_text("u1 the cat sat\n", encoding="utf-8")
+        said = ctcasr("score", *texts)
+        assert (said.code, said.out) == (1, "")
+        assert "3 of 4 reference ids lack a hypothesis" in said.err
+        assert said.err.count("\n") == 1
+        assert ctcasr("score", *texts, "--allow-missing").out.splitlines()[0] == (
+            "%WER 57.14 [ 4 / 7, 0 ins, 4 del, 0 sub ] [PARTIAL]"
+        )
+
+    def test_an_unreadable_file(self, ctcasr: Run, texts: tuple[Path, Path], tmp_path: Path) -> None:
+        for path in (tmp_path / "none.txt", tmp_path):
+            said = ctcasr("score", texts[0], path)
+            assert (said.code, said.out) == (1, "")
+            assert said.err.startswith(f"error: {path}: cannot be read")
+
+
+class TestInfo:
+    def test_a_bundle(self, ctcasr: Run, tiny_bundle: Path) -> None:
+        said = ctcasr("info", tiny_bundle)
+        assert (said.code, said.err) == (0, "")
+        for fact in (
+            f"tiny ({tiny_bundle})", "8000 Hz, 20 log-mel bins", "4 (40 ms a frame)", "<blank> a b <space> c",
+            "model.int8.onnx 0.", "model.onnx 0.", "CC0-1.0",
+        ):  # fmt: skip
+            assert fact in said.out
+
+    def test_the_bundle_of_the_package(
+        self, ctcasr: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        said = ctcasr("info", "an4")
+        assert said.code == 0
+        for fact in ("an4", "16000 Hz", "parameters", "utterances", "WER"):
+            assert fact in said.out
+
+    def test_an_audio_file(self, ctcasr: Run, record: Callable[..., Path]) -> None:
+        path = record("talk.wav", seconds=1.5)
+        assert ctcasr("info", path).out == (
+            f"audio        {path}\nformat       WAV PCM_16\nsample rate  8000 Hz\nchannels     1\nduration     1.500 s\n"
+        )
+
+    def test_a_run(self, ctcasr: Run, tmp_path: Path) -> None:
+        records = [
+            {
+                "epoch": n,
+                "train_loss": 3 / n,
+                "dev_loss": 2.0,
+                "dev_wer": cer * 2,
+                "dev_cer": cer,
+                "seconds": 90.0,
+            }
+            for n, cer in ((1, 0.5), (2, 0.125), (3, 0.25))
+        ]
+        (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+        said = ctcasr("info", tmp_path)
+        assert said.out == (
+            f"run         {tmp_path}\nepochs      3\nbest epoch  2: dev WER 25.00 %, CER 12.50 %\n"
+            "last epoch  train loss 1.000, dev loss 2.000\ntime        4.5 minutes\n"
+        )
+
+    @pytest.mark.parametrize(
+        "content",
+        ["", "{", "{}", "3", "null", '{"dev_cer": 1, "dev_loss": 1}', '{"dev_cer": "a", "dev_loss": 1}'],
+    )
+    def test_a_damaged_run(self, ctcasr: Run, tmp_path: Path, content: str) -> None:
+        (tmp_path / "metrics.jsonl").write_text(content + "\n")
+        said = ctcasr("info", tmp_path)
+        assert (said.code, said.out) == (1, "")
+        assert said.err.startswith(f"error: {tmp_path}/metrics.jsonl: cannot be read")
+        assert said.err.count("\n") == 1
+
+    def test_nonsense(self, ctcasr: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "text.txt").write_text("no sound\n" * 99)
+        (tmp_path / "folder").mkdir()
+        for target, code in {"none": 2, "folder": 2, "/dev/null": 2, "x" * 5000: 2, "text.txt": 1}.items():
+            said = ctcasr("info", target)
+            assert (said.code, said.out) == (code, ""), target
+            assert len(said.errors) == len(said.err.splitlines()) == 1
+            assert target in said.err

@@ -1,0 +1,128 @@
+"""Help, wrong usage, and a machine without torch."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ctcasr as package
+from ctcasr.cli.main import app
+
+VERBS = ["transcribe", "train", "evaluate", "score", "export", "info"]
+Run = Callable[..., Any]
+
+
+class TestHelp:
+    def test_these_are_all_the_verbs(self) -> None:
+        assert [command.name for command in app.registered_commands] == VERBS
+
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_every_verb_has_help_with_an_example(self, ctcasr: Run, verb: str) -> None:
+        said = ctcasr(verb, "--help")
+        assert (said.code, said.err) == (0, "")
+        assert f"E.g. `ctcasr {verb} " in re.sub(r"\s+", " ", said.out)
+        assert ctcasr(verb, "-h").out == said.out
+
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_every_option_has_help(self, verb: str) -> None:
+        import typer
+
+        command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
+        for parameter in command.params:
+            assert getattr(parameter, "help", None), f"{verb} {parameter.name}"
+
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_a_verb_alone_shows_its_help(self, ctcasr: Run, verb: str) -> None:
+        said = ctcasr(verb)
+        assert said.code == 2
+        assert f"ctcasr {verb}" in said.out + said.err
+
+    def test_the_command_alone_lists_the_verbs(self, ctcasr: Run) -> None:
+        said = ctcasr()
+        assert said.code == 2
+        assert all(verb in said.out + said.err for verb in VERBS)
+        assert ctcasr("--help").code == 0
+
+    def test_version(self, ctcasr: Run) -> None:
+        assert ctcasr("--version").out == f"ctcasr {package.__version__}\n"
+
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_the_modules_say_what_they_are(self, verb: str) -> None:
+        module = importlib.import_module(f"ctcasr.cli.{verb}")
+        assert f"`ctcasr {verb}`" in (module.__doc__ or "")
+
+
+class TestWrongUsage:
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["transcribed", "a.wav"],
+            ["transcribe", "a.wav", "--beam", "4"],
+            ["transcribe", "a.wav", "-f", "srt"],
+            ["transcribe", "a.wav", "--precision", "int4"],
+            ["transcribe", "a.wav", "--threads", "0"],
+            ["transcribe", "a.wav", "--threads", "-1"],
+            ["transcribe", "a.wav", "--threads", "two"],
+            ["transcribe", "a.wav", "-m"],
+            ["transcribe", "-x.wav"],
+            ["evaluate", "a", "b"],
+            ["score", "one"],
+            ["score", "one", "two", "--unit", "phone"],
+            ["export", "run"],
+            ["train", "config.toml", "--set"],
+        ],
+        ids=" ".join,
+    )
+    def test_exit_code_2(self, ctcasr: Run, arguments: list[str]) -> None:
+        said = ctcasr(*arguments)
+        assert (said.code, said.out) == (2, "")
+        assert said.err
+
+
+class TestWithoutTorch:
+    @pytest.mark.parametrize(
+        ("arguments", "verb"),
+        [(["train", "config.toml"], "training"), (["export", "run", "-o", "out"], "export")],
+    )
+    def test_train_and_export_say_what_to_install(
+        self, tmp_path: Path, arguments: list[str], verb: str
+    ) -> None:
+        code = f"import sys; sys.modules['torch'] = None; from ctcasr.cli.main import main; main({arguments})"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert done.stderr == f"error: {verb} needs torch; install it with `pip install 'ctcasr[train]'`\n"
+
+    def test_the_runtime_verbs_work(self, tiny_bundle: Path, record: Callable[..., Path]) -> None:
+        code = f"""
+import sys
+for name in ("torch", "torchaudio", "librosa", "accelerate", "onnx", "safetensors", "tensorboard", "av", "tomli_w"):
+    sys.modules[name] = None
+from ctcasr.cli.main import main
+main({["transcribe", str(record()), "-m", str(tiny_bundle)]})
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.strip()
+
+
+class TestTrain:
+    def test_a_missing_configuration(self, ctcasr: Run, tmp_path: Path) -> None:
+        said = ctcasr("train", tmp_path / "none.toml")
+        assert (said.code, said.out) == (2, "")
+        assert said.err.startswith(f"error: {tmp_path / 'none.toml'}: cannot be read")
+        assert said.err.count("\n") == 1
+
+    def test_an_unknown_key_is_named_with_the_nearest(self, ctcasr: Run, tmp_path: Path) -> None:
+        (tmp_path / "config.toml").write_text('[data]\ntrain = "a"\ndev = "b"\n', encoding="utf-8")
+        said = ctcasr("train", tmp_path / "config.toml", "--set", "model.layer=2")
+        assert said.code == 2
+        assert "'model.layer'" in said.err
+        assert "'layers'" in said.err
