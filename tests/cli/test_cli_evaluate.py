@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ctcasr.runtime import Recognizer
-from ctcasr.scoring import score
+from ctcasr.scoring import read_texts, score
 
 Run = Callable[..., Any]
 Record = Callable[..., Path]
@@ -81,7 +81,7 @@ class TestScores:
         path = record("whole.wav", seconds=3.0)
         lines = [entry(path, "a", id=f"seg-{start}", offset=start) for start in (0, 1, 2)]
         ctcasr("evaluate", manifest(*lines), "-m", tiny_bundle, "--hypotheses", tmp_path / "hyp.txt")
-        hypotheses = dict(line.split(" ", 1) for line in (tmp_path / "hyp.txt").read_text().splitlines())
+        hypotheses = read_texts(tmp_path / "hyp.txt")
         assert list(hypotheses) == ["seg-0", "seg-1", "seg-2"]
         assert len(set(hypotheses.values())) > 1
 

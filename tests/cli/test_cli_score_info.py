@@ -69,7 +69,8 @@ class TestInfo:
     def test_an_audio_file(self, ctcasr: Run, record: Callable[..., Path]) -> None:
         path = record("talk.wav", seconds=1.5)
         assert ctcasr("info", path).out == (
-            f"audio        {path}\nformat       WAV PCM_16\nsample rate  8000 Hz\nchannels     1\nduration     1.500 s\n"
+            f"audio        {path}\nformat       WAV PCM_16\n"
+            "sample rate  8000 Hz\nchannels     1\nduration     1.500 s\n"
         )
 
     def test_a_run(self, ctcasr: Run, tmp_path: Path) -> None:

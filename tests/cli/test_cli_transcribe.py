@@ -172,7 +172,7 @@ def _huge_header(path: Path) -> None:
 
 
 BAD: dict[str, Callable[[Path], object]] = {
-    "missing": lambda path: None,
+    "missing": lambda _: None,
     "directory": Path.mkdir,
     "empty": Path.touch,
     "text": lambda path: path.write_text("this is no sound\n" * 50),
@@ -183,8 +183,8 @@ BAD: dict[str, Callable[[Path], object]] = {
     "huge-header": _huge_header,
     "pipe": os.mkfifo,
     "dangling-link": lambda path: path.symlink_to("nowhere"),
-    "below-a-file": lambda path: None,
-    "long-name": lambda path: None,
+    "below-a-file": lambda _: None,
+    "long-name": lambda _: None,
 }
 
 

@@ -242,7 +242,8 @@ class TestFind:
         monkeypatch.chdir(tmp_path)
         return folder
 
-    def test_names_of_the_package(self, package: Path) -> None:
+    @pytest.mark.usefixtures("package")
+    def test_names_of_the_package(self) -> None:
         assert bundled_names() == ["an4", "tiny"]
 
     def test_by_name(self, package: Path) -> None:
@@ -250,13 +251,15 @@ class TestFind:
         assert find_bundle(None) == package / "an4"
         assert Recognizer.load("tiny").bundle.folder == package / "tiny"
 
-    def test_by_path(self, package: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.usefixtures("package")
+    def test_by_path(self, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert find_bundle(tiny_bundle) == tiny_bundle
         assert find_bundle(str(tiny_bundle)) == tiny_bundle
         monkeypatch.chdir(tiny_bundle)
         assert read_bundle(find_bundle(".")).description.name == "tiny"
 
-    def test_a_path_comes_before_a_name(self, package: Path, tmp_path: Path) -> None:
+    @pytest.mark.usefixtures("package")
+    def test_a_path_comes_before_a_name(self, tmp_path: Path) -> None:
         (tmp_path / "tiny").mkdir()
         (tmp_path / "tiny" / "bundle.json").write_text("{}", encoding="utf-8")
         assert find_bundle("tiny").resolve() == tmp_path / "tiny"
@@ -269,17 +272,19 @@ class TestFind:
         assert find_bundle("an4") == package / "an4"
         assert find_bundle(None) == package / "an4"
 
+    @pytest.mark.usefixtures("package")
     @pytest.mark.parametrize("name", ["none", "", "no-bundle", "sample.wav", "x" * 5000, "a\0b", "../tiny"])
-    def test_no_such_bundle(self, package: Path, name: str) -> None:
+    def test_no_such_bundle(self, name: str) -> None:
         with pytest.raises(BundleError):
             read_bundle(find_bundle(name))
 
-    def test_the_message_names_those_there_are(self, package: Path) -> None:
-        with pytest.raises(BundleError, match="'none'.* an4, tiny;"):
+    @pytest.mark.usefixtures("package")
+    def test_the_message_names_those_there_are(self) -> None:
+        with pytest.raises(BundleError, match=r"'none'.* an4, tiny;"):
             find_bundle("none")
 
     def test_no_bundle_in_the_package(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bundle_module, "_bundled_folder", lambda: tmp_path / "none")
         assert bundled_names() == []
-        with pytest.raises(BundleError, match="'an4'.* the package has none;"):
+        with pytest.raises(BundleError, match=r"'an4'.* the package has none;"):
             find_bundle(None)

@@ -106,5 +106,5 @@ class TestOutputFolder:
     def test_a_file_in_the_way(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-            with pytest.raises(ConfigError, match="file.*cannot be made a folder"):
+            with pytest.raises(ConfigError, match=r"file.*cannot be made a folder"):
                 OutputFolder(folder, "txt")
