@@ -3,8 +3,8 @@
     python scripts/bench_transcribe.py [MANIFEST] [--quick] [--json FILE] [-m BUNDLE]
 
 Without a manifest the bundled sample is transcribed again and again. The peer is the same network computed as
-PyTorch toolkits do: torchaudio mel features, `nn.LSTM` in float32, one utterance at a time, greedy. Exits with 1
-if the transcripts of int8 and float32-free paths are empty, or threads change a transcript.
+PyTorch toolkits do: torchaudio mel features, `nn.LSTM` in float32, one utterance at a time, greedy (random weights:
+only its speed counts). Exits with 1 if every transcript is empty, or if threads change a transcript.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark_table import Row, median_ratio, report
@@ -66,6 +68,38 @@ def cold_start(bundle: Path, repeats: int) -> float:
     return sorted(seconds[1:])[repeats // 2]
 
 
+@dataclass(frozen=True)
+class Times:
+    """Seconds of each round, and of each stage over all rounds on one thread."""
+
+    one: list[float]
+    two: list[float]
+    peer: list[float]
+    stages: dict[str, float]
+
+
+def measure(recognizer: Recognizer, utterances: Sequence[Utterance], rounds: int) -> Times:
+    """Time one thread, two threads and the peer in turn."""
+    peer = torch_peer(recognizer)
+    times = Times([], [], [], dict.fromkeys(("read", "features", "network", "decode"), 0.0))
+    for _ in range(rounds):
+        started = time.perf_counter()
+        for transcript in recognizer.transcribe(utterances, threads=1):
+            for stage, seconds in transcript.timings.items():
+                times.stages[stage] += seconds
+        times.one.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        for _transcript in recognizer.transcribe(utterances, threads=2):
+            pass
+        times.two.append(time.perf_counter() - started)
+        if peer is not None:
+            started = time.perf_counter()
+            for utterance in utterances:
+                peer(utterance.audio_path)
+            times.peer.append(time.perf_counter() - started)
+    return times
+
+
 def main() -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -78,65 +112,31 @@ def main() -> int:
     sample = Utterance("sample", SAMPLE, audio.probe(SAMPLE).duration_seconds)
     utterances = read_manifest(options.manifest) if options.manifest else [sample] * 100
     spoken = sum(utterance.duration_seconds for utterance in utterances)
+    texts, threaded = (
+        [transcript.text for transcript in recognizer.transcribe(utterances, threads=threads)]
+        for threads in (1, 2)
+    )
+    wrong = not any(texts) or texts != threaded
 
-    def ours(threads: int) -> list[str]:
-        return [transcript.text for transcript in recognizer.transcribe(utterances, threads=threads)]
-
-    texts = ours(1)
-    wrong = not any(texts) or ours(2) != texts
     rounds = 3 if options.quick else 7
-    peer = torch_peer(recognizer)
-    own_times, two_times, peer_times = [], [], []
-    stages = dict.fromkeys(("read", "features", "network", "decode"), 0.0)
-    for _ in range(rounds):
-        started = time.perf_counter()
-        for transcript in recognizer.transcribe(utterances, threads=1):
-            for stage, seconds in transcript.timings.items():
-                stages[stage] += seconds
-        own_times.append(time.perf_counter() - started)
-        started = time.perf_counter()
-        ours(2)
-        two_times.append(time.perf_counter() - started)
-        if peer is not None:
-            started = time.perf_counter()
-            for utterance in utterances:
-                peer(utterance.audio_path)
-            peer_times.append(time.perf_counter() - started)
-    middle = rounds // 2
-    speed = spoken / sorted(own_times)[middle]
-    rows = []
-    if peer is not None:
-        theirs = spoken / sorted(peer_times)[middle]
-        rows.append(
-            Row(
-                "one thread",
-                speed,
-                "torch fp32, one by one",
-                theirs,
-                "x real time",
-                median_ratio(own_times, peer_times),
-            )
-        )
-    rows.append(Row("one thread", speed, "required", 200.0, "x real time", speed / 200))
+    times = measure(recognizer, utterances, rounds)
+    speed = spoken / sorted(times.one)[rounds // 2]
+    rows = [Row("one thread", speed, "required", 200.0, "x real time", speed / 200)]
+    if times.peer:
+        theirs = spoken / sorted(times.peer)[rounds // 2]
+        ratio = median_ratio(times.one, times.peer)
+        rows.append(Row("one thread", speed, "torch fp32, one by one", theirs, "x real time", ratio))
+    two = spoken / sorted(times.two)[rounds // 2]
     rows.append(
-        Row(
-            "two threads",
-            spoken / sorted(two_times)[middle],
-            "one thread",
-            speed,
-            "x real time",
-            median_ratio(two_times, own_times),
-        )
+        Row("two threads", two, "one thread", speed, "x real time", median_ratio(times.two, times.one))
     )
     cold = cold_start(find_bundle(options.model), 3 if options.quick else 9)
     rows.append(Row("cold command", cold, "required", 1.0, "s", 1.0 / cold))
     print(f"{len(utterances)} recordings, {spoken:.0f} s, {recognizer.precision}")
     report(rows, options.json)
-    total = sum(stages.values())
-    print(
-        "share of time: "
-        + ", ".join(f"{name} {100 * seconds / total:.0f} %" for name, seconds in stages.items())
-    )
+    total = sum(times.stages.values())
+    shares = ", ".join(f"{name} {100 * seconds / total:.0f} %" for name, seconds in times.stages.items())
+    print(f"share of time: {shares}")
     print(f"peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
     return int(wrong)
 

@@ -9,7 +9,6 @@ into the output folder. Speakers of the training part listed in `DEV_SPEAKERS` a
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from pathlib import Path
@@ -17,8 +16,9 @@ from pathlib import Path
 import soundfile
 
 from ctcasr import audio
-from ctcasr.data import Utterance, write_manifest
-from ctcasr.errors import CtcAsrError, DataError
+from ctcasr.cli.preparing import Parts, recipe_parser, write_parts
+from ctcasr.data import Utterance
+from ctcasr.errors import DataError
 from ctcasr.text import normalize
 
 DEV_SPEAKERS = frozenset({"fclc", "fkdo", "ftmj", "mdcs", "mjbh", "mtje"})
@@ -110,36 +110,20 @@ def read_part(source: Path, part: str, output: Path) -> list[Utterance]:
     return utterances
 
 
-def prepare(source: Path, output: Path) -> dict[str, int]:
-    """Write `train.jsonl`, `dev.jsonl` and `test.jsonl`; return how many utterances each has."""
+def read_parts(source: Path, output: Path) -> Parts:
+    """Return the utterances of train, dev and test; recordings to be repacked go to the output folder."""
     training, test = (read_part(source, part, output) for part in PARTS)
-    parts = {
+    return {
         "train": [utterance for utterance in training if utterance.speaker not in DEV_SPEAKERS],
         "dev": [utterance for utterance in training if utterance.speaker in DEV_SPEAKERS],
         "test": test,
     }
-    for name, utterances in parts.items():
-        write_manifest(output / f"{name}.jsonl", utterances)
-    return {name: len(utterances) for name, utterances in parts.items()}
 
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--source", type=Path, required=True, help="the unpacked corpus")
-    parser.add_argument(
-        "--output", type=Path, default=Path(__file__).parent / "data", help="where manifests go"
-    )
-    arguments = parser.parse_args()
-    try:
-        counts = prepare(arguments.source, arguments.output)
-    except (CtcAsrError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(", ".join(f"{name} {count}" for name, count in counts.items()), "utterances in", arguments.output)
-    return 0
+    arguments = recipe_parser(__doc__, Path(__file__).parent).parse_args()
+    return write_parts(lambda: read_parts(arguments.source, arguments.output), arguments.output)
 
 
 if __name__ == "__main__":

@@ -10,15 +10,15 @@ recordings 0 to 4 of the others, and the manifests go to the folder `leave-out-S
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from ctcasr import audio
-from ctcasr.data import Utterance, write_manifest
-from ctcasr.errors import CtcAsrError, DataError
+from ctcasr.cli.preparing import Parts, recipe_parser, write_parts
+from ctcasr.data import Utterance
+from ctcasr.errors import DataError
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TEST_INDICES = range(5)
@@ -103,38 +103,23 @@ def split(recordings: list[Recording], leave_out: str | None) -> dict[str, list[
     return {"train": train, "dev": dev, "test": test}
 
 
-def prepare(source: Path, output: Path, leave_out: str | None = None) -> dict[str, int]:
-    """Write `train.jsonl`, `dev.jsonl` and `test.jsonl`; return how many utterances each has."""
-    parts = {
+def read_parts(source: Path, leave_out: str | None = None) -> Parts:
+    """Return the utterances of train, dev and test."""
+    return {
         name: [recording.utterance() for recording in recordings]
         for name, recordings in split(find_recordings(source), leave_out).items()
     }
-    for name, utterances in parts.items():
-        write_manifest(output / f"{name}.jsonl", utterances)
-    return {name: len(utterances) for name, utterances in parts.items()}
 
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--source", type=Path, required=True, help="the unpacked corpus")
-    parser.add_argument(
-        "--output", type=Path, default=Path(__file__).parent / "data", help="where manifests go"
-    )
+    parser = recipe_parser(__doc__, Path(__file__).parent)
     parser.add_argument("--leave-out", metavar="SPEAKER", help="test on this speaker and train on the others")
     arguments = parser.parse_args()
     output = arguments.output
     if arguments.leave_out is not None:
         output = output / f"leave-out-{arguments.leave_out}"
-    try:
-        counts = prepare(arguments.source, output, arguments.leave_out)
-    except (CtcAsrError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(", ".join(f"{name} {count}" for name, count in counts.items()), "utterances in", output)
-    return 0
+    return write_parts(lambda: read_parts(arguments.source, arguments.leave_out), output)
 
 
 if __name__ == "__main__":

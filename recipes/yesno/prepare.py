@@ -9,14 +9,14 @@ on are for training, the others are the test set. Every fifth recording for trai
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from pathlib import Path
 
 from ctcasr import audio
-from ctcasr.data import Utterance, write_manifest
-from ctcasr.errors import CtcAsrError, DataError
+from ctcasr.cli.preparing import Parts, recipe_parser, write_parts
+from ctcasr.data import Utterance
+from ctcasr.errors import DataError
 
 RECORDINGS = 60
 WORDS = {"0": "lo", "1": "ken"}
@@ -52,34 +52,18 @@ def read_utterance(recording: Path) -> Utterance:
     )
 
 
-def prepare(source: Path, output: Path) -> dict[str, int]:
-    """Write `train.jsonl`, `dev.jsonl` and `test.jsonl`; return how many utterances each has."""
+def read_parts(source: Path) -> Parts:
+    """Return the utterances of train, dev and test."""
     utterances = [read_utterance(recording) for recording in find_recordings(source)]
     training, test = utterances[::2], utterances[1::2]
     dev = training[DEV_FIRST::DEV_EVERY]
-    parts = {"train": [utterance for utterance in training if utterance not in dev], "dev": dev, "test": test}
-    for name, part in parts.items():
-        write_manifest(output / f"{name}.jsonl", part)
-    return {name: len(part) for name, part in parts.items()}
+    return {"train": [utterance for utterance in training if utterance not in dev], "dev": dev, "test": test}
 
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--source", type=Path, required=True, help="the unpacked corpus")
-    parser.add_argument(
-        "--output", type=Path, default=Path(__file__).parent / "data", help="where manifests go"
-    )
-    arguments = parser.parse_args()
-    try:
-        counts = prepare(arguments.source, arguments.output)
-    except (CtcAsrError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(", ".join(f"{name} {count}" for name, count in counts.items()), "utterances in", arguments.output)
-    return 0
+    arguments = recipe_parser(__doc__, Path(__file__).parent).parse_args()
+    return write_parts(lambda: read_parts(arguments.source), arguments.output)
 
 
 if __name__ == "__main__":
