@@ -152,7 +152,16 @@ class Trainer:
                 }
                 self._finish_epoch(record, evaluation, log)
                 display.epoch(record)
-        return self._average(dev)
+        evaluation = self._average(dev)
+        self._leave_group()
+        return evaluation
+
+    def _leave_group(self) -> None:
+        """Let go of the process group and all that holds it: gloo's threads abort a process that exits over them."""
+        self.accelerator.wait_for_everyone()
+        self.model = self.network
+        self.accelerator.free_memory()
+        self.accelerator.end_training()
 
     def _train_epoch(self, dataset: SpeechDataset, display: Display) -> tuple[EpochTotals, int]:
         config, epoch = self.config, self.progress.epoch
