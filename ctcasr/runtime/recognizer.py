@@ -24,7 +24,7 @@ from ctcasr.runtime.session import AcousticSession
 from ctcasr.runtime.words import Word, words_of
 
 MAX_SECONDS = 1800.0
-"""Longest recording that is recognised in one piece; memory grows by about 16 MB a minute."""
+"""Longest recording that is recognised in one piece; memory grows by about 45 MB a minute."""
 
 
 @dataclass(frozen=True)

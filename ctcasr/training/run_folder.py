@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import tomli_w
+from pydantic import ValidationError
 from torch.utils.tensorboard import SummaryWriter
 
 from ctcasr.errors import ConfigError
@@ -42,9 +43,20 @@ def write_run(config: TrainingConfig, vocabulary: Vocabulary, statistics: Global
 
 
 def read_statistics(folder: Path) -> GlobalStatistics | None:
-    """Read the global statistics of a run, or None where it has none."""
+    """Read the global statistics of a run, or None where it has none.
+
+    Raises:
+        ConfigError: the file is damaged.
+    """
     path = folder / STATISTICS
-    return GlobalStatistics.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        return GlobalStatistics.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read as global statistics; train again, or restore the file"
+        ) from error
 
 
 class MetricsLog:
