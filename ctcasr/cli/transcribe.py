@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import typer
 
 from ctcasr.cli.progress import bar
 from ctcasr.errors import CtcAsrError
-from ctcasr.runtime import FORMATS, OutputFolder, Recognizer, Transcript
+from ctcasr.runtime import FORMATS, DistinctNames, OutputFolder, Recognizer, Transcript
 
 Format = Enum("Format", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
 Precision = Enum("Precision", {"int8": "int8", "fp32": "fp32"}, type=str)
@@ -48,15 +48,18 @@ def command(
     E.g. `ctcasr transcribe talk.wav`, or `ctcasr transcribe calls/*.wav -f json -o transcripts`.
 
     With one recording, stdout is its text; with several, a line is `id text`, as Kaldi and `ctcasr score` have it.
+    The id is the file's name without folder and suffix; the second of the same name is `name-2`.
     """
     imported = time.perf_counter()
     recognizer = Recognizer.load(model, precision.value if precision else None)
     loaded = time.perf_counter()
     folder = OutputFolder(output, form.value) if output else None
-    failures, transcripts = 0, []
+    failures, transcripts, distinct = 0, [], DistinctNames()
     with bar("transcribing", len(audio)) as advance:
         for transcript in recognizer.transcribe(audio, threads=threads):
             advance()
+            # Failed ones count: mending one changes no other's id.
+            transcript = replace(transcript, id=distinct(transcript.id))
             error = transcript.error
             if not error:
                 transcripts.append(transcript)

@@ -34,4 +34,5 @@ def greedy(log_probs: npt.NDArray[np.floating], blank: int = 0) -> Hypothesis:
         for start, end, confidence in zip(starts, ends, confidences, strict=True)
         if path[start] != blank
     )
-    return Hypothesis(tokens, float(scores.sum()))
+    total = float(scores.sum())
+    return Hypothesis(tokens, total, total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,7 @@ from ctcasr.errors import DataError
 _NORMALISATION_TOLERANCE = 1e-3
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """One symbol of a hypothesis: its number, the frames `[start, end)` that wrote it, and its confidence."""
 
     id: int
@@ -23,11 +23,33 @@ class Token:
 
 
 @dataclass(frozen=True)
+class WordSpan:
+    """A word of a lexicon, the tokens `[start, end)` that spell it, and whether hot words brought it in."""
+
+    text: str
+    start: int
+    end: int
+    hot: bool = False
+
+
+@dataclass(frozen=True)
 class Hypothesis:
-    """One labelling of an utterance, with the score of the path that wrote it (natural logarithm)."""
+    """One labelling of an utterance.
+
+    Attributes:
+        tokens: its symbols.
+        log_prob: what the decoder ranks by, natural logarithm: of the best path for greedy decoding; for a
+            beam search of all paths together, weighted language model, bonuses and hot words included.
+        acoustic_log_prob: the part of the acoustic model.
+        lm_log_prob: the language model's log-probability, unweighted; 0 without one.
+        words: the words and their tokens where a lexicon decided them; empty where it did not.
+    """
 
     tokens: tuple[Token, ...]
     log_prob: float
+    acoustic_log_prob: float = 0.0
+    lm_log_prob: float = 0.0
+    words: tuple[WordSpan, ...] = ()
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -46,13 +68,14 @@ def check_log_probs(log_probs: npt.NDArray[np.floating]) -> None:
         )
     if len(log_probs) == 0:
         return
-    with np.errstate(invalid="ignore"):  # NaN and infinity fail below, without a warning
-        totals = np.logaddexp.reduce(log_probs, axis=1, dtype=np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity fail below, without a warning
+        # In one pass and in float32: exponentials beyond 1 show at once, and no digits beyond 1e-3 are needed.
+        totals = np.exp(log_probs, dtype=np.promote_types(log_probs.dtype, np.float32)).sum(axis=1)
     # Written so that NaN fails as well.
-    wrong = ~(np.abs(totals) <= _NORMALISATION_TOLERANCE)
+    wrong = ~(np.abs(totals - 1) <= _NORMALISATION_TOLERANCE)
     if wrong.any():
         frame = int(np.argmax(wrong))
         raise DataError(
-            f"frame {frame} of log_probs sums to exp({totals[frame]:.4g}); expected 1: "
+            f"frame {frame} of log_probs sums to {totals[frame]:.4g}; expected 1: "
             "pass normalised log-probabilities (log_softmax), not probabilities or logits"
         )

@@ -8,7 +8,7 @@ from ctcasr.runtime.bundle import (
     find_bundle,
     read_bundle,
 )
-from ctcasr.runtime.outputs import FORMATS, OutputFolder
+from ctcasr.runtime.outputs import FORMATS, DistinctNames, OutputFolder
 from ctcasr.runtime.recognizer import Recognizer, Transcript
 from ctcasr.runtime.words import Word
 
@@ -16,6 +16,7 @@ __all__ = [
     "FORMATS",
     "Bundle",
     "BundleDescription",
+    "DistinctNames",
     "OutputFolder",
     "Recognizer",
     "TrainingSummary",

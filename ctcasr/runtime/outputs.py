@@ -42,6 +42,31 @@ FORMATS: dict[str, Callable[[Transcript], str]] = {"txt": as_text, "json": as_js
 """Writers by name, which is also the suffix of the files."""
 
 
+class DistinctNames:
+    """Tell recordings of the same name apart: `x` and `x` become `x` and `x-2`.
+
+    Names count as the same if they differ in upper and lower case only, or in white space or slashes against
+    underscores: as names of files, or as ids in lines of text, they would be the same.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+
+    def __call__(self, name: str) -> str:
+        """Return the name, with a number behind it where it was given before."""
+        distinct, number = name, self._last.get(_key(name), 1)
+        while _key(distinct) in self._last:
+            number += 1
+            distinct = f"{name}-{number}"
+        self._last[_key(name)] = number
+        self._last.setdefault(_key(distinct), 1)
+        return distinct
+
+
+def _key(name: str) -> str:
+    return "_".join(name.replace("/", "_").split()).casefold()
+
+
 class OutputFolder:
     """Write one file a transcript; each appears whole or not at all, and none replaces another of the same run."""
 
@@ -58,7 +83,7 @@ class OutputFolder:
                 f"{folder}: cannot be made a folder ({error.strerror}); choose another folder for the output"
             ) from error
         self._folder, self._form = folder, form
-        self._taken: set[str] = set()
+        self._distinct = DistinctNames()
 
     def write(self, transcript: Transcript) -> Path:
         """Write a transcript as `<id>.<format>`; a second recording of the same name becomes `<id>-2`.
@@ -68,12 +93,7 @@ class OutputFolder:
         Raises:
             CtcAsrError: the file cannot be written.
         """
-        name = transcript.id.replace("/", "_")
-        stem, number = name, 1
-        while stem.casefold() in self._taken:
-            number += 1
-            stem = f"{name}-{number}"
-        self._taken.add(stem.casefold())
+        stem = self._distinct(transcript.id.replace("/", "_"))
         path = self._folder / f"{stem}.{self._form}"
         temporary = self._folder / f".{os.getpid()}.tmp"  # short: the name may be as long as names can be
         text = FORMATS[self._form](transcript) + "\n"

@@ -74,8 +74,10 @@ class Vocabulary:
             raise DataError(f"{path}: {error}") from error
 
     def write(self, path: Path) -> None:
-        """Write `tokens.txt`."""
-        path.write_text("".join(f"{symbol}\n" for symbol in self.symbols), encoding="utf-8")
+        """Write `tokens.txt`, whole or not at all."""
+        temporary = path.with_name(path.name + ".tmp")
+        temporary.write_text("".join(f"{symbol}\n" for symbol in self.symbols), encoding="utf-8")
+        temporary.replace(path)
 
     def __len__(self) -> int:
         return len(self.symbols)

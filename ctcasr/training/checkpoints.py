@@ -136,9 +136,14 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) 
     Raises:
         ConfigError: names or shapes differ.
     """
-    try:
-        model.load_state_dict(dict(weights))
-    except RuntimeError as error:
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    wrong = [name for name in expected | found if found.get(name) != expected.get(name)]
+    if wrong:
+        name, more = wrong[0], f" ({len(wrong) - 1} more differ)" if len(wrong) > 1 else ""
         raise ConfigError(
-            f"{source}: the weights do not fit the model of this configuration ({error})"
-        ) from error
+            f"{source}: the weights do not fit the model of this configuration: {name} is "
+            f"{found.get(name, 'missing')}, expected {expected.get(name, 'none')}{more}; take the settings and the "
+            "transcripts that they were trained with"
+        )
+    model.load_state_dict(dict(weights))

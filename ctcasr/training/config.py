@@ -7,9 +7,9 @@ import json
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ctcasr.audio.resampling import MAX_SPEED, MIN_SPEED
 from ctcasr.errors import ConfigError
@@ -17,6 +17,7 @@ from ctcasr.features import FeatureSettings
 from ctcasr.models.settings import ModelSettings
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
+_LONGEST_SHOWN = 60
 
 Speed = Annotated[float, Field(ge=MIN_SPEED, le=MAX_SPEED)]
 
@@ -37,12 +38,18 @@ class DataSettings(BaseModel):
 
 
 class AugmentSettings(BaseModel):
-    """Choose how training utterances are varied: speed, and masks over time and frequency (SpecAugment)."""
+    """Choose how training utterances are varied: speed, vocal tract, masks over time and frequency."""
 
     model_config = _STRICT
 
     speeds: tuple[Speed, ...] = Field(
         (0.9, 1.0, 1.1), min_length=1, description="one is drawn for each utterance; 0.5 to 2"
+    )
+    frequency_warp: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="frequencies are scaled by a factor drawn from 1 - this to 1 + this; log-mel only",
     )
     time_masks: int = Field(2, ge=0, le=100, description="drawn for each utterance")
     time_mask_frames: int = Field(40, ge=0, description="longest mask, in feature frames")
@@ -68,7 +75,7 @@ class OptimizerSettings(BaseModel):
     model_config = _STRICT
 
     epochs: int = Field(80, ge=1, description="passes over the training manifest")
-    learning_rate: float = Field(2e-3, gt=0, description="at the top, after the warm-up")
+    learning_rate: float = Field(2e-3, gt=0, allow_inf_nan=False, description="at the top, after the warm-up")
     warmup_share: float = Field(
         0.1, ge=0, lt=1, description="share of the steps in which the rate rises linearly"
     )
@@ -76,9 +83,19 @@ class OptimizerSettings(BaseModel):
         0.01, ge=0, le=1, description="of the rate that is left when the cosine decay ends"
     )
     weight_decay: float = Field(
-        0.01, ge=0, description="AdamW's, on matrices; biases and norms are left alone"
+        0.01,
+        ge=0,
+        allow_inf_nan=False,
+        description="AdamW's, on matrices; biases and norms are left alone",
     )
     clip_norm: float = Field(5.0, gt=0, description="gradients of a larger norm are scaled down to it")
+    consistency: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="weight of the divergence between two maskings of each utterance; 0 masks it once, "
+        "0.2 doubles the work and is worth it where recordings are few",
+    )
 
 
 class RunSettings(BaseModel):
@@ -108,6 +125,14 @@ class TrainingConfig(BaseModel):
     optimizer: OptimizerSettings = OptimizerSettings()
     run: RunSettings = RunSettings()
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.augment.frequency_warp and self.features.kind != "log-mel":
+            raise ValueError(
+                "augment.frequency_warp needs features.kind = 'log-mel': cepstra have no frequencies to scale"
+            )
+        return self
+
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
     """Read a configuration file and apply overrides; relative paths become relative to the file's folder.
@@ -125,7 +150,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
         raise ConfigError(
             f"{path}: cannot be read ({error.strerror}); expected a TOML configuration"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also of an integer of thousands of digits
         raise ConfigError(f"{path}: is not valid TOML: {error}") from error
     for override in overrides:
         _apply(values, override)
@@ -143,9 +168,12 @@ def _apply(values: dict[str, Any], override: str) -> None:
         raise ConfigError(
             f"override {override!r} is not of the form section.key=value, e.g. optimizer.epochs=40"
         )
+    if not override.isascii() and any("\ud800" <= character <= "\udfff" for character in override):
+        raise ConfigError(f"override {override!r} is not Unicode text; give {section}.{key} in UTF-8")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        fields = tomllib.loads(f"value = {text}")
+        value = fields["value"] if len(fields) == 1 else text  # a second line is no value
+    except (ValueError, RecursionError):
         value = text
     table = values.setdefault(section, {})
     if not isinstance(table, dict):
@@ -172,9 +200,12 @@ def _explain(error: ValidationError) -> str:
     elif first["type"] == "missing":
         sentence = f"the key {place!r} is missing"
     elif first["type"] == "value_error":
-        sentence = f"{place}: {first['ctx']['error']}"
+        sentence = f"{place}: {first['ctx']['error']}" if place else str(first["ctx"]["error"])
     else:
-        sentence = f"{place} = {json.dumps(first['input'], default=str)}: {first['msg'].lower()}"
+        found = json.dumps(first["input"], default=str)
+        if len(found) > _LONGEST_SHOWN:
+            found = found[:_LONGEST_SHOWN] + "..."
+        sentence = f"{place} = {found}: {first['msg'].lower()}"
     more = error.error_count() - 1
     return sentence + (f" ({more} more to mend)" if more else "")
 

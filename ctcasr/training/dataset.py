@@ -16,7 +16,7 @@ from ctcasr.data import Utterance
 from ctcasr.errors import AudioError
 from ctcasr.features import FeatureExtractor, FeatureSettings
 from ctcasr.text import Vocabulary
-from ctcasr.training.augmenting import generator, kept_bins, kept_frames
+from ctcasr.training.augmenting import bin_positions, generator, kept_bins, kept_frames
 from ctcasr.training.config import AugmentSettings
 
 
@@ -35,6 +35,7 @@ class Example:
     utterance: int
     inputs: Tensor
     targets: Tensor
+    bin_positions: Tensor | None
     kept_frames: Tensor
     kept_bins: Tensor
     problem: str = ""
@@ -42,7 +43,11 @@ class Example:
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded examples: `inputs` are features `(B, T, F)`, or waveforms `(B, N)` for the device's reader."""
+    """Padded examples: `inputs` are features `(B, T, F)`, or waveforms `(B, N)` for the device's reader.
+
+    `kept_frames (B, W, T)` and `kept_bins (B, W, F)` hold W maskings of each; `bin_positions (B, F)` is there
+    where frequencies are warped.
+    """
 
     utterances: tuple[int, ...]
     inputs: Tensor
@@ -50,6 +55,7 @@ class Batch:
     targets: Tensor
     target_lengths: Tensor
     weights: Tensor
+    bin_positions: Tensor | None
     kept_frames: Tensor
     kept_bins: Tensor
     problems: tuple[tuple[int, str], ...]
@@ -77,6 +83,7 @@ class ExampleSettings:
     augment: AugmentSettings
     subsampling: int
     seed: int
+    maskings: int = 1
 
 
 class SpeechDataset(Dataset[Example]):
@@ -117,21 +124,28 @@ class SpeechDataset(Dataset[Example]):
             waveform, problem = np.zeros(1, np.float32), str(error)
         if rng is not None:
             waveform = audio.change_speed(waveform, float(rng.choice(settings.augment.speeds)))
-        frames, bins = settings.features.frames(len(waveform)), settings.features.dimension
+        frames = settings.features.frames(len(waveform))
         if not problem:
             problem = infeasible(subsampled(frames, settings.subsampling), targets, settings.subsampling)
+        inputs = waveform if self.extractor is None else self.extractor(waveform)
         return Example(
-            utterance=key.utterance,
-            inputs=torch.from_numpy(waveform if self.extractor is None else self.extractor(waveform)),
-            targets=targets,
-            kept_frames=_mask(frames if rng is None else kept_frames(settings.augment, frames, rng)),
-            kept_bins=_mask(bins if rng is None else kept_bins(settings.augment, bins, rng)),
-            problem=problem,
+            key.utterance, torch.from_numpy(inputs), targets, *self._variation(frames, rng), problem
         )
 
-
-def _mask(kept: np.ndarray[tuple[int], np.dtype[np.bool_]] | int) -> Tensor:
-    return torch.ones(kept, dtype=torch.bool) if isinstance(kept, int) else torch.from_numpy(kept)
+    def _variation(
+        self, frames: int, rng: np.random.Generator | None
+    ) -> tuple[Tensor | None, Tensor, Tensor]:
+        """Draw bin positions `(F,)`, and maskings of frames `(W, T)` and of bins `(W, F)`."""
+        augment, bins = self.settings.augment, self.settings.features.dimension
+        if rng is None:
+            return None, torch.ones(1, frames, dtype=torch.bool), torch.ones(1, bins, dtype=torch.bool)
+        positions = None
+        if augment.frequency_warp:
+            positions = torch.from_numpy(bin_positions(augment, self.settings.features, rng))
+        maskings = range(self.settings.maskings)
+        times = np.stack([kept_frames(augment, frames, rng) for _ in maskings])
+        bands = np.stack([kept_bins(augment, bins, rng) for _ in maskings])
+        return positions, torch.from_numpy(times), torch.from_numpy(bands)
 
 
 def infeasible(input_length: int, targets: Tensor, subsampling: int) -> str:
@@ -149,6 +163,7 @@ def collate(examples: Sequence[Example]) -> Batch:
     """Pad examples to a batch; one that cannot be used keeps its row, without targets, with weight zero."""
     pad = torch.nn.utils.rnn.pad_sequence
     targets = [example.targets[:0] if example.problem else example.targets for example in examples]
+    positions = [example.bin_positions for example in examples if example.bin_positions is not None]
     return Batch(
         utterances=tuple(example.utterance for example in examples),
         inputs=pad([example.inputs for example in examples], batch_first=True),
@@ -156,7 +171,8 @@ def collate(examples: Sequence[Example]) -> Batch:
         targets=pad(targets, batch_first=True),
         target_lengths=torch.tensor([len(row) for row in targets]),
         weights=torch.tensor([0.0 if example.problem else 1.0 for example in examples]),
-        kept_frames=pad([example.kept_frames for example in examples], batch_first=True),
+        bin_positions=torch.stack(positions) if len(positions) == len(examples) else None,
+        kept_frames=pad([example.kept_frames.T for example in examples], batch_first=True).transpose(1, 2),
         kept_bins=torch.stack([example.kept_bins for example in examples]),
         problems=tuple((example.utterance, example.problem) for example in examples if example.problem),
     )

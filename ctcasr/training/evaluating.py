@@ -52,6 +52,7 @@ def evaluate(
             frames = log_probs[row, : int(input_lengths[row])].cpu().numpy()
             texts[index] = feeder.vocabulary.decode(greedy(frames).ids) if batch.weights[row] else ""
         problems |= dict(batch.problems)
+        problem_log.check_early(problems, dataset.utterances, feeder.config.data.dev)
     problem_log.check(problems, dataset.utterances, feeder.config.data.dev)
     all_texts: dict[int, str] = {}
     for part in gather_object([(loss, symbols, texts)]):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ctcasr.data import Utterance, read_manifest
 from ctcasr.errors import ConfigError, DataError
 from ctcasr.features import GlobalStatistics
-from ctcasr.models import AcousticModel, ctc_loss
+from ctcasr.models import AcousticModel, consistency_loss, ctc_loss
 from ctcasr.text import Vocabulary
 from ctcasr.training.batching import plan_batches
 from ctcasr.training.checkpoints import (
@@ -32,7 +32,7 @@ from ctcasr.training.display import Display
 from ctcasr.training.evaluating import Evaluation, evaluate
 from ctcasr.training.feeding import Feeder
 from ctcasr.training.problems import ProblemLog
-from ctcasr.training.run_folder import CHECKPOINTS, SUMMARY, TOKENS, MetricsLog, write_run
+from ctcasr.training.run_folder import CHECKPOINTS, SUMMARY, TOKENS, MetricsLog, write_run, write_whole
 from ctcasr.training.schedule import learning_rate
 from ctcasr.training.statistics import measure_statistics
 
@@ -180,6 +180,7 @@ class Trainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self._step(batch, totals)
+            self.problems.check_early(totals.problems, self.train_set, config.data.train)
             display.batch(number + 1, len(plan))
         totals.problems = self.problems.check(totals.problems, self.train_set, config.data.train)
         return totals, len(plan)
@@ -188,7 +189,7 @@ class Trainer:
         features, lengths = self.feeder.features(batch)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             log_probs, input_lengths = self.model(features, lengths)
-        losses = ctc_loss(log_probs, input_lengths, batch.targets, batch.target_lengths)
+        losses = self._losses(log_probs, input_lengths, batch)
         self._check_finite(losses, batch)
         symbols = (batch.target_lengths * batch.weights).sum()
         all_symbols = self.accelerator.reduce(symbols, "sum").clamp_min(1)
@@ -208,6 +209,15 @@ class Trainer:
             if weight
         )
         totals.problems |= dict(batch.problems)
+
+    def _losses(self, log_probs: Tensor, input_lengths: Tensor, batch: Batch) -> Tensor:
+        """Return each utterance's loss, `(B,)`: the mean over its maskings, and how far these disagree."""
+        maskings, weight = batch.kept_frames.shape[1], self.config.optimizer.consistency
+        targets, target_lengths = batch.targets.repeat(maskings, 1), batch.target_lengths.repeat(maskings)
+        losses = ctc_loss(log_probs, input_lengths, targets, target_lengths).view(maskings, -1).mean(0)
+        if maskings == 2:
+            losses = losses + weight * consistency_loss(log_probs, input_lengths)
+        return losses
 
     def _check_finite(self, losses: Tensor, batch: Batch) -> None:
         wrong = ~torch.isfinite(losses.detach())
@@ -262,5 +272,5 @@ class Trainer:
         evaluation = evaluate(self.network, self.feeder, self.problems, dev)
         if self.accelerator.is_main_process:
             summary = {"dev_wer": evaluation.word_error_rate, "dev_cer": evaluation.character_error_rate}
-            (self.config.run.folder / SUMMARY).write_text(json.dumps(summary), encoding="utf-8")
+            write_whole(self.config.run.folder / SUMMARY, json.dumps(summary))
         return evaluation

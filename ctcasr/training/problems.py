@@ -30,16 +30,32 @@ class ProblemLog:
         joined: dict[int, str] = {}
         for part in gather_object([problems]):
             joined |= part
-        for index, reason in sorted(joined.items()):
+        self._tell(joined, utterances, manifest)
+        if self._too_many(joined, utterances):
+            raise self._error(joined, utterances, manifest, str(len(joined)))
+        return joined
+
+    def check_early(self, problems: dict[int, str], utterances: Sequence[Utterance], manifest: Path) -> None:
+        """Stop without waiting for the end, or for other processes, if this one alone has seen too many."""
+        if self._too_many(problems, utterances):
+            self._tell(problems, utterances, manifest)
+            raise self._error(problems, utterances, manifest, f"at least {len(problems)}")
+
+    def _tell(self, problems: dict[int, str], utterances: Sequence[Utterance], manifest: Path) -> None:
+        for index, reason in sorted(problems.items()):
             name = f"{manifest}: {utterances[index]}"
             if self.accelerator.is_main_process and name not in self._named:
                 logger.warning("left out: %s: %s", utterances[index], reason)
             self._named.add(name)
-        if len(joined) > self.max_share * len(utterances):
-            index, reason = min(joined.items())
-            raise DataError(
-                f"{manifest}: {len(joined)} of {len(utterances)} utterances cannot be used, more than "
-                f"data.max_bad_share ({self.max_share:g}); the first is "
-                f"{utterances[index]}: {reason}"
-            )
-        return joined
+
+    def _too_many(self, problems: dict[int, str], utterances: Sequence[Utterance]) -> bool:
+        return len(problems) > self.max_share * len(utterances)
+
+    def _error(
+        self, problems: dict[int, str], utterances: Sequence[Utterance], manifest: Path, count: str
+    ) -> DataError:
+        index, reason = min(problems.items())
+        return DataError(
+            f"{manifest}: {count} of {len(utterances)} utterances cannot be used, more than "
+            f"data.max_bad_share ({self.max_share:g}); the first is {utterances[index]}: {reason}"
+        )

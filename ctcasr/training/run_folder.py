@@ -32,14 +32,21 @@ def write_run(config: TrainingConfig, vocabulary: Vocabulary, statistics: Global
         fields = json.loads(config.model_dump_json(exclude_none=True))
         fields["data"] |= {name: str(Path(fields["data"][name]).resolve()) for name in ("train", "dev")}
         fields["run"]["folder"] = "."
-        (folder / CONFIG).write_text(tomli_w.dumps(fields), encoding="utf-8")
+        write_whole(folder / CONFIG, tomli_w.dumps(fields))
         vocabulary.write(folder / TOKENS)
         if statistics is not None:
-            (folder / STATISTICS).write_text(statistics.model_dump_json(), encoding="utf-8")
+            write_whole(folder / STATISTICS, statistics.model_dump_json())
     except OSError as error:
         raise ConfigError(
             f"{folder}: cannot be written ({error.strerror}); choose another run.folder"
         ) from error
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file through a temporary one, so that it appears whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
 
 
 def read_statistics(folder: Path) -> GlobalStatistics | None:
@@ -83,9 +90,7 @@ class MetricsLog:
                     kept.append(line + "\n")
             except ValueError:
                 continue  # a record cut off by a kill: its epoch runs again
-        temporary = self.path.with_name(METRICS + ".tmp")
-        temporary.write_text("".join(kept), encoding="utf-8")
-        temporary.replace(self.path)
+        write_whole(self.path, "".join(kept))
 
     def write(self, record: dict[str, Any]) -> None:
         """Append one epoch's record."""

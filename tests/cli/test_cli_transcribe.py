@@ -70,11 +70,41 @@ class TestOutput:
         output = tmp_path / "out" / "deep"
         said = ctcasr("transcribe", *paths, "-m", tiny_bundle, "-o", output, "-f", form)
         assert (said.code, said.out, said.err) == (0, "", "")
+        # Another folder's ids are numbered as its files are.
         names = [f"talk.{form}", f"talk-2.{form}", f"ü.{form}"]
         assert sorted(path.name for path in output.iterdir()) == sorted(names)
         for path, name in zip(paths, names, strict=True):
             expected = ctcasr("transcribe", path, "-m", tiny_bundle, "-f", form).out
+            if form == "json" and name == "talk-2.json":
+                expected = expected.replace('"id": "talk"', '"id": "talk-2"')
             assert (output / name).read_text(encoding="utf-8") == expected
+
+    def test_recordings_of_one_name_have_ids_of_their_own(
+        self, ctcasr: Run, tiny_bundle: Path, record: Record, tmp_path: Path
+    ) -> None:
+        names = ["a/x.wav", "b/x.wav", "c/X.wav", "x-2.wav", "my talk.wav", "my_talk.wav", "d/x.flac"]
+        paths = [record(name, number) for number, name in enumerate(names)]
+        ids = ["x", "x-2", "X-3", "x-2-2", "my talk", "my_talk-2", "x-4"]
+        arguments = ["transcribe", *paths, "-m", tiny_bundle]
+        lines = ctcasr(*arguments).out.splitlines()
+        assert [line.split()[0] for line in lines] == ["_".join(name.split()) for name in ids]
+        entries = [json.loads(line) for line in ctcasr(*arguments, "-f", "json").out.splitlines()]
+        assert [(entry["id"], entry["audio_filepath"]) for entry in entries] == [
+            (name, str(path)) for name, path in zip(ids, paths, strict=True)
+        ]
+        ctcasr(*arguments, "-f", "json", "-o", tmp_path / "out")
+        written = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "out").iterdir()}
+        assert written == dict(zip(ids, entries, strict=True))
+
+    def test_a_recording_that_fails_changes_no_others_id(
+        self, ctcasr: Run, tiny_bundle: Path, record: Record, tmp_path: Path
+    ) -> None:
+        paths = [tmp_path / "gone" / "x.wav", record("a/x.wav"), record("b/x.wav")]
+        said = ctcasr("transcribe", *paths, "-m", tiny_bundle)
+        assert said.code == 1
+        assert [line.split()[0] for line in said.out.splitlines()] == ["x-2", "x-3"]
+        ctcasr("transcribe", *paths, "-m", tiny_bundle, "-o", tmp_path / "out")
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["x-2.txt", "x-3.txt"]
 
     def test_a_name_with_spaces_stays_one_id(self, ctcasr: Run, tiny_bundle: Path, record: Record) -> None:
         said = ctcasr("transcribe", record("my own\ntalk.wav"), record("b.wav"), "-m", tiny_bundle)
@@ -309,7 +339,7 @@ class TestProcess:
         assert "Traceback" not in done.stderr
         assert [line.split()[0] for line in done.stdout.splitlines() if "udce9" not in line] == [
             "talk",
-            "talk",
+            "talk-2",
         ]
         assert "caf\\udce9" in done.stdout + done.stderr
 

@@ -120,6 +120,40 @@ class TestTrain:
         assert said.err.startswith(f"error: {tmp_path / 'none.toml'}: cannot be read")
         assert said.err.count("\n") == 1
 
+    @pytest.mark.parametrize(
+        ("overrides", "message"),
+        [
+            (["augment.frequency_warp=-0.1"], "augment.frequency_warp = -0.1: input should be greater than"),
+            (["augment.frequency_warp=1"], "augment.frequency_warp = 1: input should be less than"),
+            (["augment.frequency_warp=nan"], "augment.frequency_warp = NaN: "),
+            (["augment.frequency_warp=ten percent"], 'augment.frequency_warp = "ten percent": '),
+            (
+                ["augment.frequency_warp=0.1", "features.kind=mfcc"],
+                "config.toml: augment.frequency_warp needs features.kind = 'log-mel'",
+            ),
+            (["optimizer.consistency=-1"], "optimizer.consistency = -1: input should be greater than"),
+            (["optimizer.consistency=inf"], "optimizer.consistency = Infinity: input should be less than"),
+            (["optimizer.consistency=1e300"], "optimizer.consistency = 1e+300: input should be less than"),
+            (["optimizer.consistency=0.2\nepochs=3"], "optimizer.consistency = "),
+            (["optimizer.consistency=" + "9" * 5000], "optimizer.consistency = "),
+            (["optimizer.consistency=" + "[" * 5000], "optimizer.consistency = "),
+            (["optimizer.consistency={a = 1}"], 'optimizer.consistency = {"a": 1}: '),
+            (["optimizer.consistency=\udce9"], "is not Unicode text"),
+            (["consistency=0.2"], "is not of the form section.key=value"),
+        ],
+    )
+    def test_a_wrong_setting_is_one_sentence(
+        self, ctcasr: Run, tmp_path: Path, overrides: list[str], message: str
+    ) -> None:
+        (tmp_path / "config.toml").write_text('[data]\ntrain = "a"\ndev = "b"\n', encoding="utf-8")
+        sets = [part for override in overrides for part in ("--set", override)]
+        said = ctcasr("train", tmp_path / "config.toml", *sets)
+        assert (said.code, said.out) == (2, "")
+        assert said.err.startswith("error: ")
+        assert message in said.err
+        assert said.err.count("\n") == 1
+        assert len(said.err) < 400
+
     def test_an_unknown_key_is_named_with_the_nearest(self, ctcasr: Run, tmp_path: Path) -> None:
         (tmp_path / "config.toml").write_text('[data]\ntrain = "a"\ndev = "b"\n', encoding="utf-8")
         said = ctcasr("train", tmp_path / "config.toml", "--set", "model.layer=2")

@@ -1,4 +1,4 @@
-"""The CTC loss and its gradient against enumeration of all paths."""
+"""The CTC loss against enumeration of all paths, the consistency loss against its formula."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctcasr.ctc import log_likelihood, min_input_length
-from ctcasr.models import ctc_loss
+from ctcasr.models import consistency_loss, ctc_loss
 
 
 def loss_of(logits: torch.Tensor, targets: list[int], frames: int | None = None) -> torch.Tensor:
@@ -81,3 +81,73 @@ def test_half_precision_is_computed_in_float32() -> None:
     logits = torch.zeros(4, 3, dtype=torch.bfloat16)
     loss = loss_of(logits, [1])
     assert loss.dtype == torch.float32
+
+
+def two_maskings(seed: int = 0) -> torch.Tensor:
+    """Return log-probabilities of three utterances masked in two ways, `(6, 7, 4)`."""
+    logits = torch.randn(6, 7, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    return (2 * logits).log_softmax(-1)
+
+
+LENGTHS = torch.tensor([7, 4, 1])
+
+
+def divergence(one: np.ndarray, other: np.ndarray) -> float:
+    """Return Kullback and Leibler's divergence of a frame, frame after frame and symbol after symbol."""
+    return sum(
+        math.exp(p) * (p - q) for ps, qs in zip(one, other, strict=True) for p, q in zip(ps, qs, strict=True)
+    )
+
+
+def test_consistency_is_half_the_divergence_either_way() -> None:
+    log_probs = two_maskings()
+    one, other = log_probs.numpy().reshape(2, 3, 7, 4)
+    expected = [
+        0.5
+        * (
+            divergence(one[row, :count], other[row, :count])
+            + divergence(other[row, :count], one[row, :count])
+        )
+        for row, count in enumerate(LENGTHS.tolist())
+    ]
+    losses = consistency_loss(log_probs, LENGTHS.repeat(2))
+    assert losses.tolist() == pytest.approx(expected)
+    assert min(expected) > 0.1
+    assert consistency_loss(log_probs.float(), LENGTHS.repeat(2)).tolist() == pytest.approx(
+        expected, rel=1e-4
+    )
+
+
+def test_equal_maskings_agree() -> None:
+    log_probs = two_maskings()[:3].repeat(2, 1, 1).requires_grad_()
+    losses = consistency_loss(log_probs, LENGTHS.repeat(2))
+    assert losses.tolist() == [0, 0, 0]
+
+
+def test_equal_maskings_are_left_as_they_are() -> None:
+    logits = torch.randn(3, 7, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    logits = logits.repeat(2, 1, 1).requires_grad_()
+    consistency_loss(logits.log_softmax(-1), LENGTHS.repeat(2)).sum().backward()
+    assert logits.grad is not None
+    assert logits.grad.abs().max() < 1e-12
+
+
+def test_consistency_pulls_each_masking_to_the_other_held_fixed() -> None:
+    log_probs = two_maskings().requires_grad_()
+    consistency_loss(log_probs, LENGTHS.repeat(2)).sum().backward()
+    one, other = log_probs.detach().chunk(2)
+    inside = (torch.arange(7) < LENGTHS[:, None])[..., None]
+    # Of a side held fixed there is no slope: what is left is the other's probability, halved.
+    expected = -0.5 * torch.cat([other.exp() * inside, one.exp() * inside])
+    torch.testing.assert_close(log_probs.grad, expected)
+
+
+def test_consistency_of_a_row_is_its_own() -> None:
+    log_probs, lengths = two_maskings(), LENGTHS.repeat(2)
+    changed = log_probs.clone()
+    changed[[1, 4], 4:] = 7.0  # beyond its length
+    changed[[2, 5]] = two_maskings(1)[[2, 5]]  # another utterance
+    losses, others = consistency_loss(log_probs, lengths), consistency_loss(changed, lengths)
+    assert torch.equal(losses[:2], others[:2])
+    assert losses[2] != others[2]
+    assert torch.equal(consistency_loss(torch.nn.functional.pad(log_probs, (0, 0, 0, 3)), lengths), losses)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ctcasr.errors import ConfigError, CtcAsrError
-from ctcasr.runtime import FORMATS, OutputFolder, Transcript, Word
+from ctcasr.runtime import FORMATS, DistinctNames, OutputFolder, Transcript, Word
 
 TRANSCRIPT = Transcript(
     id="talk",
@@ -43,6 +43,31 @@ class TestFormats:
     def test_json_of_nothing(self) -> None:
         fields = json.loads(FORMATS["json"](Transcript("x", confidence=1.0)))
         assert (fields["text"], fields["words"]) == ("", [])
+
+
+class TestDistinctNames:
+    def test_the_second_of_a_name_is_numbered(self) -> None:
+        distinct = DistinctNames()
+        assert [distinct(name) for name in ["x", "y", "x", "X", "x"]] == ["x", "y", "x-2", "X-3", "x-4"]
+
+    def test_a_number_that_is_taken_is_passed_over(self) -> None:
+        distinct = DistinctNames()
+        assert [distinct(name) for name in ["x-2", "x", "x", "x-2", "x"]] == [
+            "x-2",
+            "x",
+            "x-3",
+            "x-2-2",
+            "x-4",
+        ]
+
+    def test_names_that_would_look_the_same_are_the_same(self) -> None:
+        distinct = DistinctNames()
+        names = [distinct(name) for name in ["a b", "a_b", "a\nb", "a/b", "ß", "SS"]]
+        assert names == ["a b", "a_b-2", "a\nb-3", "a/b-4", "ß", "SS-2"]
+
+    def test_ten_thousand_of_a_name(self) -> None:
+        distinct = DistinctNames()
+        assert len({distinct("audio") for _ in range(10_000)}) == 10_000
 
 
 class TestOutputFolder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,29 @@ def test_missing_tensors_are_named(tmp_path: Path) -> None:
 def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     write_tensors(path, nn.Linear(2, 4).state_dict())
-    with pytest.raises(ConfigError, match="do not fit the model"):
+    with pytest.raises(ConfigError, match="do not fit the model") as caught:
         load_weights(network(), read_tensors(path), path)
+    assert str(caught.value) == (
+        f"{path}: the weights do not fit the model of this configuration: weight is (4, 2), expected (3, 2) "
+        "(1 more differ); take the settings and the transcripts that they were trained with"
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("weights", "reason"),
+    [
+        ({"weight": torch.zeros(3, 2)}, "bias is missing, expected (3,);"),
+        (
+            {"weight": torch.zeros(3, 2), "bias": torch.zeros(3), "scale": torch.zeros(())},
+            "scale is (), expected none;",
+        ),
+    ],
+)
+def test_missing_and_foreign_weights_are_refused(weights: dict[str, torch.Tensor], reason: str) -> None:
+    with pytest.raises(
+        ConfigError, match=re.escape("run/x: the weights do not fit the model of this")
+    ) as caught:
+        load_weights(network(), weights, Path("run/x"))
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)

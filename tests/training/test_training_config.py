@@ -85,6 +85,36 @@ def test_last_override_wins_and_paths_are_anchored(tmp_path: Path) -> None:
         ("", ["=3"], "'=3' is not of the form"),
         ("", ["model.=3"], "'model.=3' is not of the form"),
         ("", ["optimizer.epochs=many"], 'optimizer.epochs = "many": '),
+        ("", ["augment.frequency_warp=-0.1"], "augment.frequency_warp = -0.1: input should be greater"),
+        ("", ["augment.frequency_warp=0.51"], "augment.frequency_warp = 0.51: input should be less"),
+        ("", ["augment.frequency_warp=nan"], "augment.frequency_warp = NaN: "),
+        (
+            "",
+            ["augment.frequency_warp=much"],
+            'augment.frequency_warp = "much": input should be a valid number',
+        ),
+        ("", ["augment.frequency_warp=true"], "augment.frequency_warp = true: "),
+        ("", ["augment.frequency_wrap=0.1"], "the nearest valid key is 'frequency_warp'"),
+        ("", ["optimizer.consistency=-1e-9"], "optimizer.consistency = -1e-09: input should be greater"),
+        ("", ["optimizer.consistency=101"], "optimizer.consistency = 101: input should be less"),
+        ("", ["optimizer.consistency=nan"], "optimizer.consistency = NaN: "),
+        ("", ["optimizer.consistency=inf"], "optimizer.consistency = Infinity: "),
+        ("", ["optimizer.consistency=[0.2]"], r"optimizer.consistency = [0.2\]: "),
+        ("", ["optimizer.consistency=0,2"], 'optimizer.consistency = "0,2": '),
+        ("", ["optimizer.consistency="], 'optimizer.consistency = "": '),
+        ("", ["optimizer.consistency=0.2\nepochs = 3"], r'optimizer.consistency = "0.2\\nepochs = 3": '),
+        ("", ["optimizer.consistency=" + "9" * 400], r"optimizer.consistency = 9{60}\.\.\.: "),
+        ("", ["optimizer.consistency=" + "9" * 5000], r'optimizer.consistency = "9{59}\.\.\.: '),
+        ("", ["optimizer.consistency=" + "[" * 5000], r'optimizer.consistency = "[{59}\.\.\.: '),
+        ("[optimizer]\nconsistency = " + "9" * 5000, [], "is not valid TOML"),
+        ("[optimizer]\nconsistency = " + "[" * 5000, [], "is not valid TOML"),
+        ("", ["optimizer.learning_rate=inf"], "optimizer.learning_rate = Infinity: "),
+        ("", ["optimizer.weight_decay=inf"], "optimizer.weight_decay = Infinity: "),
+        (
+            "[augment]\nfrequency_warp = 0.1",
+            ["features.kind=mfcc"],
+            "toml: augment.frequency_warp needs features.kind = 'log-mel'",
+        ),
         ("[data", [], "is not valid TOML"),
         ("[data]\n", [], "is not valid TOML"),  # the section stands twice
     ],
@@ -111,6 +141,12 @@ def test_incomplete_files_are_named(tmp_path: Path, content: bytes, message: str
     with pytest.raises(ConfigError, match=message) as caught:
         read_config(path)
     assert str(path) in str(caught.value)
+
+
+def test_an_override_that_is_no_unicode(tmp_path: Path) -> None:
+    folder = b"runs/caf\xe9".decode("utf-8", "surrogateescape")
+    with pytest.raises(ConfigError, match=r"'run.folder=runs/caf\\udce9' is not Unicode text"):
+        read_config(config_file(tmp_path), [f"run.folder={folder}"])
 
 
 def test_override_of_what_is_no_section(tmp_path: Path) -> None:
@@ -161,6 +197,36 @@ def test_a_run_folders_configuration_reads_back(tmp_path: Path) -> None:
     assert Vocabulary.read(folder / "tokens.txt").symbols == ("<blank>", "a", "b")
     assert read_statistics(folder) == statistics
     assert read_statistics(tmp_path) is None
+
+
+@pytest.mark.parametrize("moment", range(3))
+def test_a_kill_while_writing_leaves_the_files_of_the_first_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    config = read_config(config_file(tmp_path), ["run.folder=run", "features.normalization=global"])
+    vocabulary = Vocabulary.from_texts(["ab"])
+    statistics = GlobalStatistics(mean=(0.5,) * 80, standard_deviation=(2.0,) * 80)
+    write_run(config, vocabulary, statistics)
+    folder = config.run.folder
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert sorted(before) == ["config.toml", "statistics.json", "tokens.txt"]
+    calls, original = 0, Path.write_text
+
+    def killed(self: Path, text: str, **options: Any) -> int:
+        nonlocal calls
+        calls += 1
+        if calls > moment:
+            original(self, text[: len(text) // 2], **options)
+            raise KeyboardInterrupt
+        return original(self, text, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_run(config, vocabulary, statistics)
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    write_run(config, vocabulary, statistics)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_unwritable_run_folder_is_named(tmp_path: Path) -> None:

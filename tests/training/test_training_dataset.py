@@ -39,18 +39,21 @@ def utterances(tmp_path: Path) -> list[Utterance]:
     ]
 
 
-def dataset(utterances: list[Utterance], on_device: bool = False, **augment: object) -> SpeechDataset:
-    settings = ExampleSettings(FEATURES, AugmentSettings(**augment), subsampling=4, seed=5)
+def dataset(
+    utterances: list[Utterance], on_device: bool = False, maskings: int = 1, **augment: object
+) -> SpeechDataset:
+    settings = ExampleSettings(FEATURES, AugmentSettings(**augment), subsampling=4, seed=5, maskings=maskings)
     extractor = None if on_device else FeatureExtractor(FEATURES)
     return SpeechDataset(utterances, Vocabulary(("<blank>", "a", "b")), settings, extractor)
 
 
 def test_example_without_augmentation(utterances: list[Utterance]) -> None:
-    example = dataset(utterances)[Key(0)]
+    example = dataset(utterances, maskings=2, frequency_warp=0.2)[Key(0)]
     assert example.inputs.shape == (51, 12)
     assert example.targets.tolist() == [1, 2, 2, 1]
-    assert example.kept_frames.shape == (51,)
-    assert example.kept_bins.shape == (12,)
+    assert example.kept_frames.shape == (1, 51)
+    assert example.kept_bins.shape == (1, 12)
+    assert example.bin_positions is None
     assert example.kept_frames.all()
     assert example.kept_bins.all()
     assert example.problem == ""
@@ -72,7 +75,25 @@ def test_augmentation_is_drawn_from_epoch_and_utterance(utterances: list[Utteran
         assert torch.equal(again.inputs, example.inputs)
         assert torch.equal(again.kept_frames, example.kept_frames)
         assert torch.equal(again.kept_bins, example.kept_bins)
-        assert len(example.kept_frames) == len(example.inputs)
+        assert example.kept_frames.shape == (1, len(example.inputs))
+        assert example.bin_positions is None
+
+
+def test_two_maskings_differ_and_the_warp_is_one(utterances: list[Utterance]) -> None:
+    data = dataset(utterances, maskings=2, frequency_warp=0.2, time_mask_share=0.5)
+    examples = [data[Key(0, epoch)] for epoch in range(12)]
+    for epoch, example in enumerate(examples):
+        assert example.kept_frames.shape == (2, len(example.inputs))
+        assert example.kept_bins.shape == (2, 12)
+        assert example.bin_positions is not None
+        assert example.bin_positions.shape == (12,)
+        again = data[Key(0, epoch)]
+        assert torch.equal(again.kept_frames, example.kept_frames)
+        assert torch.equal(again.kept_bins, example.kept_bins)
+        assert torch.equal(again.bin_positions, example.bin_positions)
+    assert any(not torch.equal(*example.kept_frames) for example in examples)
+    assert any(not torch.equal(*example.kept_bins) for example in examples)
+    assert len({tuple(example.bin_positions.tolist()) for example in examples}) == 12
 
 
 @pytest.mark.parametrize(
@@ -99,12 +120,30 @@ def test_batch_pads_and_weighs(utterances: list[Utterance]) -> None:
     assert batch.targets.tolist() == [[2, 0, 0, 0], [1, 2, 2, 1], [0] * 4, [0] * 4, [0] * 4]
     assert batch.target_lengths.tolist() == [1, 4, 0, 0, 0]
     assert batch.weights.tolist() == [1, 1, 0, 0, 1]
-    assert batch.kept_frames.shape == (5, 51)
-    assert batch.kept_bins.shape == (5, 12)
+    assert batch.kept_frames.shape == (5, 1, 51)
+    assert batch.kept_bins.shape == (5, 1, 12)
+    assert batch.bin_positions is None
     assert [index for index, _ in batch.problems] == [2, 4]
     moved = batch.to(torch.device("cpu"))
     assert moved.problems == batch.problems
     assert torch.equal(moved.inputs, batch.inputs)
+
+
+def test_batch_of_two_maskings(utterances: list[Utterance]) -> None:
+    data = dataset(utterances, maskings=2, frequency_warp=0.2, time_mask_share=0.5)
+    examples = [data[Key(index, 3)] for index in (1, 0, 4)]
+    batch = collate(examples)
+    frames = batch.inputs.shape[1]
+    assert batch.kept_frames.shape == (3, 2, frames)
+    assert batch.kept_bins.shape == (3, 2, 12)
+    assert batch.bin_positions is not None
+    assert batch.bin_positions.shape == (3, 12)
+    for row, example in enumerate(examples):
+        count = len(example.inputs)
+        assert torch.equal(batch.kept_frames[row, :, :count], example.kept_frames)
+        assert not batch.kept_frames[row, :, count:].any()
+        assert torch.equal(batch.kept_bins[row], example.kept_bins)
+        assert torch.equal(batch.bin_positions[row], example.bin_positions)
 
 
 def test_a_feasible_utterance_has_enough_frames(utterances: list[Utterance]) -> None:

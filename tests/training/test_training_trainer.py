@@ -15,6 +15,7 @@ import torch
 
 from ctcasr.data import Utterance
 from ctcasr.errors import ConfigError, DataError
+from ctcasr.models import consistency_loss, ctc_loss
 from ctcasr.text import Vocabulary
 from ctcasr.training import loop
 from ctcasr.training.checkpoints import CheckpointFolder, read_tensors
@@ -61,9 +62,19 @@ def test_a_run_learns_and_leaves_its_folder(corpus, tmp_path: Path) -> None:
         torch.testing.assert_close(value, (parts[0][name] + parts[1][name]) / 2)
 
 
-@pytest.mark.parametrize("killed_in", ["train", "evaluate", "save"])
-def test_resuming_is_exact(corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_in: str) -> None:
-    config = corpus()
+@pytest.mark.parametrize(
+    ("killed_in", "options"),
+    [
+        ("train", {}),
+        ("evaluate", {}),
+        ("save", {}),
+        ("train", {"optimizer__consistency": 0.2, "augment__frequency_warp": 0.2}),
+    ],
+)
+def test_resuming_is_exact(
+    corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_in: str, options: dict[str, float]
+) -> None:
+    config = corpus(**options)
     train(config, "run.folder=whole")
     owner, name = {
         "train": (Trainer, "_step"),
@@ -106,8 +117,19 @@ def test_a_seed_decides_the_run(corpus, tmp_path: Path) -> None:
     assert metrics(tmp_path / "a")[0]["train_loss"] != metrics(tmp_path / "c")[0]["train_loss"]
 
 
-def test_workers_change_nothing(corpus, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["optimizer.consistency", "augment.frequency_warp"])
+def test_an_option_changes_the_run_and_the_seed_decides_it(corpus, tmp_path: Path, option: str) -> None:
     config = corpus(optimizer__epochs=1)
+    for name, value in {"without": "0", "a": "0.2", "b": "0.2", "more": "0.4"}.items():
+        train(config, f"run.folder={name}", f"{option}={value}")
+    records = {name: metrics(tmp_path / name)[0] for name in ("without", "a", "b", "more")}
+    assert records["a"] == records["b"]
+    for key in ("train_loss", "dev_loss"):
+        assert len({records[name][key] for name in ("without", "a", "more")}) == 3
+
+
+def test_workers_change_nothing(corpus, tmp_path: Path) -> None:
+    config = corpus(optimizer__epochs=1, optimizer__consistency=0.2, augment__frequency_warp=0.2)
     train(config, "run.folder=a")
     train(config, "run.folder=b", "batches.workers=1")
     assert metrics(tmp_path / "a") == metrics(tmp_path / "b")
@@ -164,13 +186,84 @@ def test_an_unusable_utterance_teaches_nothing(corpus, audio_folder: Path) -> No
     assert list(totals.problems) == [12]
 
 
+def test_unusable_utterances_beside_others_change_nothing(corpus, tmp_path: Path, audio_folder: Path) -> None:
+    extra = (
+        Utterance("crowded", audio_folder / "11-cc.wav", 0.4, "ab" * 40),
+        Utterance("gone", tmp_path / "gone.wav", 0.3, "ab"),
+    )
+    config = corpus(extra=extra, model__dropout=0.0, augment__frequency_warp=0.2, optimizer__consistency=0.5)
+    results = []
+    for rows in ([0, 5, 1], [0, 12, 5, 13, 1]):
+        trainer = Trainer(read_config(config))
+        (batch,) = trainer.feeder.batches(trainer.feeder.dataset(trainer.train_set), [rows], 0)
+        totals = EpochTotals()
+        trainer.model.train()
+        trainer._step(batch, totals)
+        results.append([totals.loss, totals.symbols, totals.seconds, *totals.norms])
+    assert results[0] == pytest.approx(results[1], rel=1e-4)
+
+
+def test_the_loss_is_that_of_both_maskings_and_their_divergence(corpus) -> None:
+    trainer = Trainer(read_config(corpus(model__dropout=0.0, optimizer__consistency=0.5)))
+    (batch,) = trainer.feeder.batches(trainer.feeder.dataset(trainer.train_set), [[0, 7, 3]], 0)
+    log_probs, lengths = trainer.model(*trainer.feeder.features(batch))
+    losses = trainer._losses(log_probs, lengths, batch)
+    parts = [
+        ctc_loss(part, count, batch.targets, batch.target_lengths)
+        for part, count in zip(log_probs.chunk(2), lengths.chunk(2), strict=True)
+    ]
+    disagreement = consistency_loss(log_probs, lengths)
+    assert (disagreement > 0).all()
+    torch.testing.assert_close(losses, (parts[0] + parts[1]) / 2 + 0.5 * disagreement)
+
+
+def test_evaluation_neither_masks_nor_warps(corpus) -> None:
+    evaluations = []
+    for overrides in ([], ["optimizer.consistency=0.5", "augment.frequency_warp=0.5"]):
+        trainer = Trainer(read_config(corpus(), overrides))
+        dev = trainer.feeder.dataset(trainer.dev_set)
+        evaluations.append(loop.evaluate(trainer.network, trainer.feeder, trainer.problems, dev))
+    assert evaluations[0] == evaluations[1]
+
+
+@pytest.mark.parametrize("part", ["train", "dev"])
+def test_a_mostly_unreadable_manifest_stops_early(corpus, tmp_path: Path, part: str, caplog) -> None:
+    config = corpus(batches__seconds=0.1)
+    manifest = tmp_path / f"{part}.jsonl"
+    lines = [
+        f'{{"id": "gone{number}", "audio_filepath": "gone.wav", "duration": 0.3, "text": "ab"}}\n'
+        for number in range(40)
+    ]
+    manifest.write_text(manifest.read_text() + "".join(lines))
+    trainer = Trainer(read_config(config))
+    total, readable = (52, 12) if part == "train" else (44, 4)
+    passes = 0
+
+    def count(*_: object) -> None:
+        nonlocal passes
+        passes += 1
+
+    data = trainer.train_set if part == "train" else trainer.dev_set
+    assert len(data) == total
+    trainer.network.register_forward_hook(count)
+    bad = int(0.02 * total) + 1
+    message = rf"{part}\.jsonl: at least {bad} of {total} utterances cannot be used, more than .*gone\.wav"
+    with caplog.at_level(logging.WARNING), pytest.raises(DataError, match=message):
+        trainer.run()
+    assert passes <= readable + bad + (12 if part == "dev" else 0), "one utterance a batch"
+    assert sum("left out" in record.getMessage() for record in caplog.records) == bad
+    assert not (tmp_path / "run/metrics.jsonl").exists()
+
+
 def test_too_many_unusable_utterances_stop_the_run(corpus, tmp_path: Path, audio_folder: Path) -> None:
     extra = (
         Utterance("crowded", audio_folder / "00-ab.wav", 0.3, "ab" * 40),
         Utterance("gone", tmp_path / "gone.wav", 0.3, "ab"),
     )
     config = corpus(extra=extra, data__max_bad_share=0.1)
-    message = r"train\.jsonl: 2 of 14 .* crowded \(train\.jsonl:13\): 80 symbols need at least 80 frames"
+    message = (
+        r"train\.jsonl: at least 2 of 14 .* crowded \(train\.jsonl:13\): 80 symbols need at least 80 frames"
+    )
     with pytest.raises(DataError, match=message):
         train(config)
 
@@ -178,7 +271,9 @@ def test_too_many_unusable_utterances_stop_the_run(corpus, tmp_path: Path, audio
 def test_an_unusable_dev_utterance_is_named(corpus, tmp_path: Path) -> None:
     config = corpus()
     (tmp_path / "dev.jsonl").write_text('{"audio_filepath": "gone.wav", "duration": 1, "text": "ab"}\n')
-    with pytest.raises(DataError, match=r"dev\.jsonl: 1 of 1 .* gone \(dev\.jsonl:1\): .*cannot be opened"):
+    with pytest.raises(
+        DataError, match=r"dev\.jsonl: at least 1 of 1 .* gone \(dev\.jsonl:1\): .*cannot be opened"
+    ):
         train(config)
 
 

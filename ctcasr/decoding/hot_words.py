@@ -1,0 +1,162 @@
+"""Hot words: phrases that a beam search favours while they grow, and pays back where they fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ctcasr.decoding.search_types import EITHER, INSIDE, SEPARATOR, WORD_START, HotArrays
+from ctcasr.errors import ConfigError, DataError
+
+MAX_TRANSITIONS = 1 << 25
+"""Transitions of the automaton, states times symbols, that are built: 600 MB."""
+
+
+START, STRAY = 0, 1
+"""States outside of every phrase: where a word may begin, and inside a word that belongs to none."""
+
+
+@dataclass
+class _State:
+    """A phrase that has been written so far, symbol by symbol."""
+
+    symbols: tuple[int, ...]
+    children: dict[int, int] = field(default_factory=dict)
+    kept: int = 0  # symbols of the longest phrase that ended, at a word's end, on the way here
+    complete: bool = False
+
+
+@dataclass(frozen=True)
+class HotWords:
+    """Phrases as an automaton over symbols (Aho and Corasick 1975), entered where words begin.
+
+    Each symbol of a phrase is worth `boost` nats as it is written. A phrase that fails is paid back down to
+    the longest phrase that had ended inside it; one is complete only where a word ends.
+    """
+
+    phrases: tuple[tuple[int, ...], ...]
+    kinds: npt.NDArray[np.uint8]
+    boost: float
+
+    def arrays(self) -> HotArrays:
+        """Build the automaton.
+
+        Raises:
+            ConfigError: the phrases are too many, or the symbols do not show where words begin.
+        """
+        if self.phrases and (self.kinds == EITHER).any():
+            raise ConfigError("hot words need symbols that show where words begin; this model writes phones")
+        states = self._states()
+        if len(states) * len(self.kinds) > MAX_TRANSITIONS:
+            raise ConfigError(
+                f"the hot words make {len(states)} states of {len(self.kinds)} symbols each; "
+                f"expected at most {MAX_TRANSITIONS} transitions: name fewer phrases"
+            )
+        rows = [self._transitions(states, number) for number in range(len(states))]
+        gain = self.boost * np.array([worth for _, worth in rows], np.float64)
+        final = [0 if state.complete else state.kept - len(state.symbols) for state in states]
+        return HotArrays(
+            on=np.array([bool(self.phrases)]),
+            next_state=np.array([targets for targets, _ in rows], np.int32),
+            gain=gain,
+            factor=np.exp(gain),
+            final_gain=self.boost * np.array(final, np.float64),
+        )
+
+    def found(self, symbols: Sequence[int]) -> list[tuple[int, int]]:
+        """Return where phrases stand, whole and at the bounds of words, as `[start, end)` in the symbols."""
+        places = []
+        for start in range(len(symbols)):
+            if start and not self._word_starts(symbols, start):
+                continue
+            for phrase in self.phrases:
+                end = start + len(phrase)
+                closed = end == len(symbols) or self.kinds[symbols[min(end, len(symbols) - 1)]] != INSIDE
+                if closed and tuple(symbols[start:end]) == phrase:
+                    places.append((start, end))
+        return places
+
+    def _word_starts(self, symbols: Sequence[int], place: int) -> bool:
+        before = self.kinds[symbols[place - 1]] == SEPARATOR
+        return bool(before or (place < len(symbols) and self.kinds[symbols[place]] == WORD_START))
+
+    def _states(self) -> list[_State]:
+        states = [_State(()), _State(())]
+        for phrase in self.phrases:
+            number = START
+            for token in phrase:
+                children = states[number].children
+                if token not in children:
+                    children[token] = len(states)
+                    states.append(_State((*states[number].symbols, token)))
+                number = children[token]
+            states[number].complete = True
+        waiting = [START]
+        for number in waiting:  # grows while it is walked: parents before children
+            state = states[number]
+            for token, child in state.children.items():
+                ended = state.complete and self.kinds[token] != INSIDE
+                states[child].kept = len(state.symbols) if ended else state.kept
+                waiting.append(child)
+        return states
+
+    def _transitions(
+        self, states: list[_State], number: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return, for each symbol, the state after it and by how many symbols' worth the score changes."""
+        state = states[number]
+        targets = np.where(self.kinds == SEPARATOR, START, STRAY)
+        refund = state.kept - len(state.symbols)
+        worth = np.full(len(self.kinds), refund)
+        if state.complete:
+            worth[self.kinds != INSIDE] = 0
+        afresh = number == START or (bool(state.symbols) and self.kinds[state.symbols[-1]] == SEPARATOR)
+        for token, child in states[START].children.items():
+            if afresh or self.kinds[token] == WORD_START:
+                targets[token], worth[token] = child, worth[token] + 1
+        for suffix in self._suffixes(states, state.symbols):
+            for token, child in suffix.children.items():
+                closed = state.complete and self.kinds[token] != INSIDE
+                targets[token] = child
+                worth[token] = (0 if closed else refund) + len(suffix.symbols) + 1
+        for token, child in state.children.items():
+            targets[token], worth[token] = child, 1
+        targets[0], worth[0] = number, 0
+        return targets, worth
+
+    def _suffixes(self, states: list[_State], symbols: tuple[int, ...]) -> list[_State]:
+        """Return the states of what a phrase's later words begin anew, the shortest first."""
+        found = []
+        for start in range(len(symbols) - 1, 0, -1):
+            if not self._word_starts(symbols, start):
+                continue
+            number = START
+            for token in symbols[start:]:
+                number = states[number].children.get(token, -1)
+                if number < 0:
+                    break
+            if number > STRAY:
+                found.append(states[number])
+        return found
+
+
+def hot_words(
+    phrases: Iterable[str], encode: Callable[[str], Sequence[int]], kinds: npt.NDArray[np.uint8], boost: float
+) -> HotWords:
+    """Spell phrases in the symbols of a model.
+
+    Raises:
+        ConfigError: a phrase is empty or cannot be spelled; says which and why.
+    """
+    spelled = []
+    for phrase in phrases:
+        if not phrase.strip():
+            raise ConfigError("a hot word is empty; name a word or a phrase")
+        try:
+            spelled.append(tuple(int(symbol) for symbol in encode(" ".join(phrase.split()))))
+        except DataError as error:
+            raise ConfigError(f"the hot word {phrase!r} cannot be spelled: {error}") from error
+    return HotWords(tuple(dict.fromkeys(spelled)), kinds, boost)

@@ -1,0 +1,238 @@
+"""Lexicons: the words that a beam search may write, and how the symbols of a model spell them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ctcasr.decoding.search_types import EITHER, INSIDE, SEPARATOR, WORD_START, Int32, LexiconArrays
+from ctcasr.errors import ConfigError, DataError
+from ctcasr.text import SPACE, Vocabulary
+
+WORD_START_MARK = "▁"
+"""First character of the pieces that begin a word (SentencePiece's U+2581)."""
+
+UNKNOWN = "<unk>"
+
+
+@dataclass(frozen=True)
+class Trie:
+    """Spellings as a tree in breadth-first order; node 0 is the root.
+
+    Attributes:
+        first: `(M + 1,)` first child of each node, and the end of the last one's children.
+        entered: `(M,)` symbol by which a node is entered.
+        levels: first node of each depth, and the number of nodes.
+        parents: `(M,)`; 0 for the root.
+        ends: `(P,)` the node at which each spelling ends.
+    """
+
+    first: Int32
+    entered: Int32
+    levels: tuple[int, ...]
+    parents: Int32
+    ends: Int32
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Words with one spelling or more each.
+
+    Attributes:
+        words: texts; a word may stand here once only.
+        spellings: pairs of a word's number and the symbols that spell it.
+        kinds: of each symbol of the vocabulary: `INSIDE`, `SEPARATOR`, `WORD_START` or `EITHER`.
+    """
+
+    words: tuple[str, ...]
+    spellings: tuple[tuple[int, tuple[int, ...]], ...]
+    kinds: npt.NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        if not self.spellings:
+            raise DataError("a lexicon without words cannot write anything; give it one word or more")
+
+    @classmethod
+    def of_characters(cls, words: Iterable[str], vocabulary: Vocabulary) -> Lexicon:
+        """Spell words with the characters of a vocabulary whose `<space>` stands between words.
+
+        Raises:
+            DataError: a word cannot be spelled, is empty, or holds a space; the vocabulary has no space.
+        """
+        if SPACE not in vocabulary.symbols:
+            raise DataError(
+                f"the vocabulary has no {SPACE} to part words; give pronunciations, or decode without a lexicon"
+            )
+        unique = tuple(dict.fromkeys(words))
+        wrong = [word for word in unique if not word or " " in word]
+        if wrong:
+            raise DataError(f"{wrong[0]!r} is not one word; a lexicon lists words, one a line")
+        spellings = []
+        for number, word in enumerate(unique):
+            try:
+                spellings.append((number, tuple(vocabulary.encode(word).tolist())))
+            except DataError as error:
+                raise DataError(f"the word {word!r} cannot be spelled: {error}") from error
+        return cls(unique, tuple(spellings), kinds_of(vocabulary.symbols))
+
+    @classmethod
+    def of_pieces(
+        cls, words: Iterable[str], symbols: Sequence[str], split: Callable[[str], Iterable[Sequence[str]]]
+    ) -> Lexicon:
+        """Spell words with pieces: `split` gives each word's segmentations, or its pronunciations.
+
+        Raises:
+            DataError: a segmentation is empty or uses a piece that is not among the symbols.
+        """
+        numbers = {symbol: number for number, symbol in enumerate(symbols) if number}
+        unique = tuple(dict.fromkeys(words))
+        spellings = []
+        for word_number, word in enumerate(unique):
+            for pieces in dict.fromkeys(tuple(pieces) for pieces in split(word)):
+                missing = [piece for piece in pieces if piece not in numbers]
+                if missing or not pieces:
+                    raise DataError(
+                        f"the word {word!r} is spelled {' '.join(pieces)!r}: {missing or 'nothing'} is not among "
+                        f"the {len(numbers)} symbols of the vocabulary; correct the spelling or drop the word"
+                    )
+                spellings.append((word_number, tuple(numbers[piece] for piece in pieces)))
+        return cls(unique, tuple(spellings), kinds_of(symbols))
+
+    @classmethod
+    def read(cls, path: Path, symbols: Sequence[str]) -> Lexicon:
+        """Read a lexicon: `word symbol symbol ...` a line, a word on as many lines as it has spellings.
+
+        A line with a word alone is spelled by its characters. Empty lines are passed over.
+
+        Raises:
+            DataError: the file is unreadable, or a line is wrong; names the line.
+        """
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(
+                f"{path}: cannot be read as UTF-8 text ({error}); expected `word symbol symbol ...` a line"
+            ) from error
+        spelled: dict[str, list[Sequence[str]]] = {}
+        for number, line in enumerate(lines, 1):
+            word, *pieces = line.split() or [""]
+            if not word:
+                continue
+            unknown = sorted({piece for piece in pieces or word if piece not in symbols[1:]})
+            if unknown:
+                raise DataError(
+                    f"{path}:{number}: the word {word!r} is spelled with {unknown}, not among the "
+                    f"{len(symbols) - 1} symbols of the vocabulary; correct the line"
+                )
+            spelled.setdefault(word, []).append(pieces or list(word))
+        if not spelled:
+            raise DataError(f"{path}: has no words; expected `word symbol symbol ...` a line")
+        return cls.of_pieces(spelled, symbols, lambda word: spelled[word])
+
+    @cached_property
+    def trie(self) -> Trie:
+        """The spellings as a tree, built level by level."""
+        lengths = np.array([len(symbols) for _, symbols in self.spellings])
+        table = np.full((len(lengths), lengths.max()), -1, np.int64)
+        table[np.arange(table.shape[1]) < lengths[:, None]] = np.concatenate(
+            [symbols for _, symbols in self.spellings]
+        )
+        node = np.zeros(len(lengths), np.int64)
+        parents, entered, levels = [np.zeros(1, np.int64)], [np.zeros(1, np.int64)], [0, 1]
+        for depth in range(table.shape[1]):
+            alive = lengths > depth
+            keys, inverse = np.unique((node[alive] << 32) | table[alive, depth], return_inverse=True)
+            node[alive] = levels[-1] + inverse
+            parents.append(keys >> 32)
+            entered.append(keys & 0xFFFFFFFF)
+            levels.append(levels[-1] + len(keys))
+        all_parents = np.concatenate(parents)
+        first = np.searchsorted(all_parents[1:], np.arange(levels[-1] + 1)) + 1
+        return Trie(
+            first.astype(np.int32),
+            np.concatenate(entered).astype(np.int32),
+            tuple(levels),
+            all_parents.astype(np.int32),
+            node.astype(np.int32),
+        )
+
+
+def kinds_of(symbols: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Tell the kind of each symbol: characters parted by `<space>`, pieces marked by `▁`, or phones.
+
+    Raises:
+        DataError: there are both `<space>` and marked pieces.
+    """
+    marked = any(symbol.startswith(WORD_START_MARK) for symbol in symbols)
+    if SPACE in symbols:
+        if marked:
+            raise DataError(f"the vocabulary has {SPACE} and pieces with {WORD_START_MARK}; expected one of them")
+        return np.array([SEPARATOR if symbol == SPACE else INSIDE for symbol in symbols], np.uint8)
+    if marked:
+        starts = [symbol.startswith(WORD_START_MARK) for symbol in symbols]
+        return np.array([WORD_START if start else INSIDE for start in starts], np.uint8)
+    return np.full(len(symbols), EITHER, np.uint8)
+
+
+@dataclass(frozen=True)
+class WordScores:
+    """What the words of a lexicon are worth: number in the language model, unigram score and bonus of each.
+
+    The last row is the unknown word's; `open_vocabulary` says whether it may be written.
+    """
+
+    lm_words: Int32
+    unigrams: npt.NDArray[np.float64]
+    bonus: npt.NDArray[np.float64]
+    open_vocabulary: bool
+
+
+def lexicon_arrays(lexicon: Lexicon, scores: WordScores, lm_weight: float) -> LexiconArrays:
+    """Lay out a lexicon for the search, the best unigram score below each node pushed up the tree.
+
+    Raises:
+        ConfigError: unknown words are wanted of symbols that do not show where a word begins.
+    """
+    if scores.open_vocabulary and (lexicon.kinds == EITHER).any():
+        raise ConfigError(
+            f"unknown words need symbols that show where words begin ({SPACE}, or pieces with "
+            f"{WORD_START_MARK}); decode with the lexicon's words alone"
+        )
+    trie, nodes = lexicon.trie, len(lexicon.trie.entered)
+    numbers = np.array([number for number, _ in lexicon.spellings], np.int64)
+    unknown = len(lexicon.words)
+    ends = trie.ends.astype(np.int64)
+    if scores.open_vocabulary:  # a word that ends where none of the lexicon does is unknown
+        bare = np.setdiff1d(np.arange(1, nodes + 1), ends)
+        numbers = np.append(numbers, np.full(len(bare), unknown))
+        ends = np.append(ends, bare)
+    order = np.lexsort((numbers, ends))
+    ends, numbers = ends[order], numbers[order]
+    worth = lm_weight * scores.unigrams + scores.bonus
+    look_ahead = np.full(nodes + 1, -np.inf)
+    np.maximum.at(look_ahead, ends, worth[numbers])
+    for start, stop in zip(trie.levels[-2:0:-1], trie.levels[:1:-1], strict=True):
+        np.maximum.at(look_ahead, trie.parents[start:stop], look_ahead[start:stop])
+    look_ahead[0] = 0.0
+    parents = np.append(trie.parents, 0)
+    with np.errstate(invalid="ignore"):
+        factor = np.exp(look_ahead - look_ahead[parents])
+    if not scores.open_vocabulary:
+        look_ahead[nodes], factor[nodes] = 0.0, 1.0
+    return LexiconArrays(
+        first=np.append(trie.first, trie.first[-1]).astype(np.int32),
+        entered=np.append(trie.entered, 0).astype(np.int32),
+        look_ahead=look_ahead,
+        factor=factor,
+        word_first=np.searchsorted(ends, np.arange(nodes + 2)).astype(np.int32),
+        words=numbers.astype(np.int32),
+        lm_words=scores.lm_words.astype(np.int32),
+        bonus=scores.bonus.astype(np.float64),
+        kind=lexicon.kinds,
+        unknown=np.array([nodes if scores.open_vocabulary else 0], np.int32),
+    )

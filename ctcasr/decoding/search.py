@@ -1,0 +1,296 @@
+"""The kernels of the prefix beam search (Hannun et al. 2014; Graves 2012, section 7.5).
+
+A prefix is a node of a tree; the beam holds the prefixes that are alive, each with two probabilities:
+its paths that end in a blank and those that end in its last symbol. They are kept as probabilities, not as
+logarithms, and scaled now and then: adding paths is one addition, and only a prefix whose share falls
+below about 1e-200 of the best is lost. Whatever else scores a prefix (language model, lexicon, hot words)
+depends on the prefix alone, and so is a factor that is multiplied in once, when the prefix grows out of its
+parent.
+
+A prefix of the beam collects what its parent passes on in `_stay`; so the frame's other step makes only
+prefixes that are not in the beam, each from one parent, and only the survivors become nodes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ctcasr.compiling import bare_kernel, inline_kernel
+from ctcasr.decoding.search_types import (
+    BASE,
+    BEAM,
+    EITHER,
+    FRAME,
+    INSIDE,
+    LEXICON,
+    SEPARATOR,
+    TOKEN_LM,
+    WORD_START,
+    HotArrays,
+    LexiconArrays,
+    SearchState,
+    SearchWeights,
+)
+from ctcasr.decoding.survival import survive
+from ctcasr.lm.automaton import NGramArrays, score_word
+
+Row = npt.NDArray[np.float32]
+
+BLANK = 0
+
+
+@bare_kernel
+def advance(
+    log_probs: npt.NDArray[np.float32],
+    state: SearchState,
+    lexicon: LexiconArrays,
+    model: NGramArrays,
+    hot: HotArrays,
+    weights: SearchWeights,
+) -> int:
+    """Search on through frames `(T', V)`; return the first frame in which every prefix died, or -1."""
+    for frame in range(len(log_probs)):
+        row = log_probs[frame]
+        state.counts[FRAME] += 1
+        picked = 0
+        if row[BLANK] <= weights.blank_skip:
+            picked = _pick(row, state, weights)
+        if picked == 0:
+            _pass_blank(row, state)
+            continue
+        best = _stay(row, picked, state)
+        if weights.mode == LEXICON:
+            made, best = _extend_words(picked, best, state, lexicon, model, hot, weights)
+        else:
+            made, best = _extend(picked, best, state, lexicon, model, hot, weights)
+        for place in range(picked):
+            state.place_of[state.picks[place].token] = -1
+        if best <= 0.0:
+            return frame
+        survive(made, best, state, lexicon, model, hot, weights)
+    return -1
+
+
+@inline_kernel
+def _pick(row: Row, state: SearchState, weights: SearchWeights) -> int:
+    """List the symbols to grow by, the most probable first, ties to the lower number; return how many."""
+    picks, place_of = state.picks, state.place_of
+    count, most, threshold = 0, weights.tokens, weights.min_token_log_prob
+    for token in range(1, len(row)):
+        score = row[token]
+        if score < threshold:
+            continue
+        if count == most:
+            if score <= row[picks[count - 1].token]:
+                continue
+            count -= 1
+        place = count
+        while place > 0 and row[picks[place - 1].token] < score:
+            picks[place].token = picks[place - 1].token
+            place -= 1
+        picks[place].token = token
+        count += 1
+    for place in range(count):
+        token = picks[place].token
+        place_of[token] = place
+        picks[place].prob = np.exp(np.float64(row[token]))
+    return count
+
+
+@inline_kernel
+def _pass_blank(row: Row, state: SearchState) -> None:
+    """Take a frame for a blank: scores keep their proportions."""
+    slots, base = state.slots, state.counts[BASE]
+    for slot in range(base, base + state.counts[BEAM]):
+        slots[slot].blank += slots[slot].symbol
+        slots[slot].symbol = 0.0
+    state.log_scale[0] += row[BLANK]
+
+
+@inline_kernel
+def _stay(row: Row, picked: int, state: SearchState) -> float:
+    """Score the prefixes that are in the beam already; return the best score.
+
+    A symbol that is not picked counts as impossible here too.
+    """
+    slots, slot_of, picks, place_of = state.slots, state.slot_of, state.picks, state.place_of
+    taken, total, base = state.taken, state.total, state.counts[BASE]
+    beam = state.counts[BEAM]
+    for index in range(beam * picked):
+        taken[index] = False
+    blank_prob, best = np.exp(np.float64(row[BLANK])), 0.0
+    for index in range(beam):
+        slot = base + index
+        stays = slots[slot].symbol
+        blank = (slots[slot].blank + stays) * blank_prob
+        symbol, token = 0.0, slots[slot].token
+        if token >= 0 and place_of[token] >= 0:
+            place = place_of[token]
+            other = slot_of[slots[slot].parent]
+            if other >= 0:
+                taken[(other - base) * picked + place] = True
+                passed = slots[other].blank
+                if slots[other].token != token:
+                    passed += slots[other].symbol
+                stays += passed * slots[slot].factor
+            symbol = stays * picks[place].prob
+        slots[slot].stay_blank, slots[slot].stay_symbol = blank, symbol
+        total[index] = blank + symbol
+        best = max(best, blank + symbol)
+    return best
+
+
+@inline_kernel
+def _floor(state: SearchState, weights: SearchWeights) -> float:
+    """Return the score that a fresh prefix has to beat: a full beam of prefixes stays."""
+    beam = state.counts[BEAM]
+    if beam < weights.beam:
+        return 0.0
+    lowest = state.total[0]
+    for index in range(1, beam):
+        lowest = min(lowest, state.total[index])
+    return lowest
+
+
+@inline_kernel
+def _extend(
+    picked: int,
+    best: float,
+    state: SearchState,
+    lexicon: LexiconArrays,
+    model: NGramArrays,
+    hot: HotArrays,
+    weights: SearchWeights,
+) -> tuple[int, float]:
+    """Score the prefixes that grow by a symbol, without a lexicon; return their number, and the best score."""
+    slots, picks, taken, total, fresh = state.slots, state.picks, state.taken, state.total, state.fresh
+    base, beam, made = state.counts[BASE], state.counts[BEAM], 0
+    floor = _floor(state, weights)
+    limit = max(floor, best * weights.score_factor)
+    for index in range(beam):
+        slot = base + index
+        blank, token = slots[slot].blank, slots[slot].token
+        mass = blank + slots[slot].symbol
+        for place in range(picked):
+            prob = picks[place].prob
+            if mass * prob * weights.most_factor <= limit:
+                break
+            if taken[index * picked + place]:
+                continue
+            grown = picks[place].token
+            score = prob * (blank if token == grown else mass)
+            if hot.on[0]:
+                score *= hot.factor[slots[slot].hot, grown]
+            if weights.mode == TOKEN_LM:
+                log_prob, _ = score_word(model, slots[slot].lm_state, lexicon.lm_words[grown])
+                score *= np.exp(weights.lm_weight * log_prob + weights.bonus)
+            if score > limit:
+                total[beam + made] = score
+                fresh[made].slot, fresh[made].token, fresh[made].word, fresh[made].trie = slot, grown, -1, 0
+                made += 1
+                if score > best:
+                    best = score
+                    limit = max(floor, best * weights.score_factor)
+    return made, best
+
+
+@inline_kernel
+def _child(lexicon: LexiconArrays, node: int, token: int) -> int:
+    """Return the trie node below `node` by a symbol, or -1."""
+    low, end = lexicon.first[node], lexicon.first[node + 1]
+    high = end
+    while low < high:
+        middle = (low + high) >> 1
+        if lexicon.entered[middle] < token:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < end and lexicon.entered[low] == token else -1
+
+
+@inline_kernel
+def _walk(trie: int, token: int, lexicon: LexiconArrays) -> tuple[int, float]:
+    """Return the trie node after a symbol with which no word ends, or -1, and the change of the look-ahead."""
+    kind = lexicon.kind[token]
+    below, gain = -1, 1.0
+    if trie == 0 and kind == SEPARATOR:
+        below = 0
+    elif kind == INSIDE or kind == EITHER or (trie == 0 and kind == WORD_START):
+        below = _child(lexicon, trie, token)
+        if below >= 0:
+            gain = lexicon.factor[below]
+        elif lexicon.unknown[0] > 0:
+            below = lexicon.unknown[0]
+            gain = np.exp(lexicon.look_ahead[below] - lexicon.look_ahead[trie])
+    return below, gain
+
+
+@inline_kernel
+def _in_beam(state: SearchState, node: int, token: int, word: int) -> bool:
+    """Tell whether the child of a node by a symbol and a word is in the beam."""
+    tree, found = state.tree, False
+    child = tree[node].first_child
+    while child >= 0:
+        if tree[child].token == token and tree[child].word == word:
+            found = state.slot_of[child] >= 0
+            break
+        child = tree[child].sibling
+    return found
+
+
+@inline_kernel
+def _extend_words(
+    picked: int,
+    best: float,
+    state: SearchState,
+    lexicon: LexiconArrays,
+    model: NGramArrays,
+    hot: HotArrays,
+    weights: SearchWeights,
+) -> tuple[int, float]:
+    """Score the prefixes that grow by a symbol inside a word, or after the words that may end here."""
+    slots, picks, taken, total, fresh = state.slots, state.picks, state.taken, state.total, state.fresh
+    base, beam, made = state.counts[BASE], state.counts[BEAM], 0
+    floor = _floor(state, weights)
+    for index in range(beam):
+        slot = base + index
+        trie, blank, token = slots[slot].trie, slots[slot].blank, slots[slot].token
+        mass = blank + slots[slot].symbol
+        first = lexicon.word_first[trie]
+        # Way -1 goes on inside the word; the others end it with each of the words that are spelled so.
+        for way in range(-1, lexicon.word_first[trie + 1] - first if trie > 0 else 0):
+            limit = max(floor, best * weights.score_factor)
+            word, ending, start = -1, 1.0, trie
+            if way >= 0:
+                word, start = lexicon.words[first + way], 0
+                ending = slots[slot].end_factor
+                if way > 0 or ending < 0.0:
+                    log_prob, _ = score_word(model, slots[slot].lm_state, lexicon.lm_words[word])
+                    worth = weights.lm_weight * log_prob + lexicon.bonus[word]
+                    ending = np.exp(worth - lexicon.look_ahead[trie])
+                    if way == 0:
+                        slots[slot].end_factor = ending
+            for place in range(picked):
+                prob = picks[place].prob * ending
+                if mass * prob * weights.most_factor <= limit:
+                    break
+                grown = picks[place].token
+                if way >= 0 and lexicon.kind[grown] == INSIDE:
+                    continue
+                below, gain = _walk(start, grown, lexicon)
+                score = prob * gain * (blank if token == grown else mass)
+                if hot.on[0]:
+                    score *= hot.factor[slots[slot].hot, grown]
+                if below < 0 or score <= limit:
+                    continue
+                if taken[index * picked + place] and _in_beam(state, slots[slot].node, grown, word):
+                    continue
+                total[beam + made] = score
+                fresh[made].slot, fresh[made].token = slot, grown
+                fresh[made].word, fresh[made].trie = word, below
+                made += 1
+                if score > best:
+                    best = score
+                    limit = max(floor, best * weights.score_factor)
+    return made, best

@@ -1,0 +1,114 @@
+"""Features on their way to the network: warped, masked in several ways, made on either side."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+
+from ctcasr.data import read_manifest
+from ctcasr.features import FeatureExtractor
+from ctcasr.features.torch_reader import BatchFeatureExtractor
+from ctcasr.text import Vocabulary
+from ctcasr.training.config import read_config
+from ctcasr.training.feeding import Feeder, read_between
+
+VOCABULARY = Vocabulary(("<blank>", "a", "b", "c"))
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("bins", [2, 3, 12, 80])
+def test_reading_between_bins_is_linear(bins: int) -> None:
+    features = random(3, 5, bins)
+    positions = torch.rand(3, bins, generator=torch.Generator().manual_seed(1)) * (bins - 1)
+    positions[0, 0], positions[1, -1], positions[2] = 0, bins - 1, torch.arange(bins)
+    read = read_between(features, positions)
+    assert read.shape == features.shape
+    for row in range(3):
+        for frame in range(5):
+            expected = np.interp(positions[row].numpy(), np.arange(bins), features[row, frame].numpy())
+            np.testing.assert_allclose(read[row, frame].numpy(), expected, atol=1e-5)
+    assert torch.equal(read[2], features[2])
+
+
+def feeder(config, on_device: bool, *overrides: str) -> Feeder:
+    """Return a feeder; `on_device` makes the features from waveforms in the batch, as a GPU does."""
+    settings = read_config(config, overrides)
+    made = Feeder(settings, VOCABULARY, None, Accelerator(cpu=True))
+    if on_device:
+        made.extractor, made.reader = None, BatchFeatureExtractor(settings.features)
+    return made
+
+
+ROWS = [[0, 7, 3]]
+OPTIONS = ("augment.frequency_warp=0.3", "optimizer.consistency=0.2", "features.deltas=1")
+
+
+def test_both_sides_make_the_same_features(corpus) -> None:
+    config = corpus()
+    data = read_manifest(config.parent / "train.jsonl")
+    made = []
+    for on_device in (False, True):
+        side = feeder(config, on_device, *OPTIONS)
+        (batch,) = side.batches(side.dataset(data), ROWS, 4)
+        assert batch.inputs.ndim == (2 if on_device else 3)
+        made.append(side.features(batch))
+    (ours, our_lengths), (theirs, their_lengths) = made
+    assert our_lengths.tolist() == their_lengths.tolist()
+    assert ours.shape == theirs.shape == (6, int(our_lengths.max()), 24)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+def test_the_warp_moves_the_features(corpus, on_device: bool) -> None:
+    config = corpus(augment__time_masks=0, augment__frequency_masks=0)
+    data = read_manifest(config.parent / "train.jsonl")
+    plain, warped = feeder(config, on_device), feeder(config, on_device, "augment.frequency_warp=0.3")
+    # Its draw comes after the speed's and before the masks': the rest of the batch is the same.
+    (before,) = plain.batches(plain.dataset(data), ROWS, 4)
+    (after,) = warped.batches(warped.dataset(data), ROWS, 4)
+    assert torch.equal(before.inputs, after.inputs)
+    assert before.bin_positions is None
+    assert after.bin_positions is not None
+    features, lengths = plain.features(before)
+    moved, _ = warped.features(after)
+    assert (moved - features).abs().max() > 0.3
+    for row, count in enumerate(lengths.tolist()):
+        positions = after.bin_positions[row].numpy()
+        expected = [np.interp(positions, np.arange(12), frame) for frame in features[row, :count].numpy()]
+        np.testing.assert_allclose(moved[row, :count].numpy(), expected, atol=1e-5)
+        assert not moved[row, count:].any()
+
+
+def test_maskings_follow_one_another(corpus) -> None:
+    config = corpus()
+    data = read_manifest(config.parent / "train.jsonl")
+    side = feeder(config, False, "optimizer.consistency=0.2")
+    (batch,) = side.batches(side.dataset(data), ROWS, 4)
+    features, lengths = side.features(batch)
+    assert lengths.tolist() == batch.lengths.tolist() * 2
+    for masking in range(2):
+        for row in range(3):
+            kept = batch.kept_frames[row, masking][:, None] & batch.kept_bins[row, masking][None]
+            assert torch.equal(features[3 * masking + row], batch.inputs[row] * kept)
+    assert not torch.equal(features[:3], features[3:])
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+def test_without_augmentation_features_are_as_they_are(corpus, on_device: bool) -> None:
+    config = corpus()
+    data = read_manifest(config.parent / "train.jsonl")
+    side = feeder(config, on_device, "augment.frequency_warp=0.3", "optimizer.consistency=0.2")
+    (batch,) = side.batches(side.dataset(data), ROWS, -1)
+    features, lengths = side.features(batch)
+    assert features.shape == (3, int(lengths.max()), 12)
+    extractor = FeatureExtractor(side.config.features)
+    waveforms = feeder(config, True)
+    (plain,) = waveforms.batches(waveforms.dataset(data), ROWS, -1)
+    for row, count in enumerate(lengths.tolist()):
+        expected = extractor(plain.inputs[row, : int(plain.lengths[row])].numpy())
+        np.testing.assert_allclose(features[row, :count].numpy(), expected, atol=1e-4)
