@@ -7,6 +7,18 @@ from pathlib import Path
 
 import typer
 
+from ctcasr.cli.decoding import (
+    BeamSize,
+    Greedy,
+    HotwordBoost,
+    HotWordList,
+    LanguageModel,
+    LexiconFile,
+    LmWeight,
+    UnknownCost,
+    WordBonus,
+    decoding_options,
+)
 from ctcasr.cli.progress import bar
 from ctcasr.cli.transcribe import Precision
 from ctcasr.data import read_manifest
@@ -23,6 +35,15 @@ def command(
     threads: int = typer.Option(
         None, min=1, max=1024, help="Recordings at a time; default: one a processor."
     ),
+    greedy: Greedy = False,
+    beam_size: BeamSize = None,
+    lm: LanguageModel = None,
+    lexicon: LexiconFile = None,
+    hotword: HotWordList = None,
+    lm_weight: LmWeight = None,
+    word_bonus: WordBonus = None,
+    unknown_cost: UnknownCost = None,
+    hotword_boost: HotwordBoost = None,
 ) -> None:
     """Transcribe a manifest and print word, character and sentence error rates.
 
@@ -32,7 +53,18 @@ def command(
     if hypotheses is not None:
         _check_writable(hypotheses)
     utterances = read_manifest(manifest)
-    recognizer = Recognizer.load(model, precision.value if precision else None)
+    options = decoding_options(
+        greedy,
+        lm,
+        lexicon,
+        hotword,
+        beam_size=beam_size,
+        lm_weight=lm_weight,
+        word_bonus=word_bonus,
+        unknown_cost=unknown_cost,
+        hotword_boost=hotword_boost,
+    )
+    recognizer = Recognizer.load(model, precision.value if precision else None, decoding=options)
     texts: dict[str, str] = {}
     failures = 0
     with bar("evaluating", len(utterances)) as advance:

@@ -10,11 +10,25 @@ from pathlib import Path
 
 import typer
 
+from ctcasr.cli.decoding import (
+    BeamSize,
+    Greedy,
+    HotwordBoost,
+    HotWordList,
+    LanguageModel,
+    LexiconFile,
+    LmWeight,
+    UnknownCost,
+    WordBonus,
+    decoding_options,
+)
 from ctcasr.cli.progress import bar
-from ctcasr.errors import CtcAsrError
+from ctcasr.decoding import BeamSettings
+from ctcasr.errors import ConfigError, CtcAsrError
 from ctcasr.runtime import FORMATS, DistinctNames, OutputFolder, Recognizer, Transcript
 
 Format = Enum("Format", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
+DEFAULT_BEAM = BeamSettings().beam_size
 Precision = Enum("Precision", {"int8": "int8", "fp32": "fp32"}, type=str)
 
 
@@ -41,6 +55,16 @@ def command(
     threads: int = typer.Option(
         None, min=1, max=1024, help="Recordings at a time; default: one a processor."
     ),
+    greedy: Greedy = False,
+    beam_size: BeamSize = None,
+    lm: LanguageModel = None,
+    lexicon: LexiconFile = None,
+    hotword: HotWordList = None,
+    lm_weight: LmWeight = None,
+    word_bonus: WordBonus = None,
+    unknown_cost: UnknownCost = None,
+    hotword_boost: HotwordBoost = None,
+    nbest: int = typer.Option(1, min=1, max=1000, help="Hypotheses of each recording, for json."),
     timings: bool = typer.Option(False, "--timings", help="Say on stderr where the time went."),
 ) -> None:
     """Transcribe audio files.
@@ -51,7 +75,21 @@ def command(
     The id is the file's name without folder and suffix; the second of the same name is `name-2`.
     """
     imported = time.perf_counter()
-    recognizer = Recognizer.load(model, precision.value if precision else None)
+    _check_alternatives(nbest, form.value, greedy)
+    options = decoding_options(
+        greedy,
+        lm,
+        lexicon,
+        hotword,
+        beam_size=beam_size or (DEFAULT_BEAM if nbest > 1 else None),
+        lm_weight=lm_weight,
+        word_bonus=word_bonus,
+        unknown_cost=unknown_cost,
+        hotword_boost=hotword_boost,
+    )
+    recognizer = Recognizer.load(
+        model, precision.value if precision else None, decoding=options, alternatives=nbest
+    )
     loaded = time.perf_counter()
     folder = OutputFolder(output, form.value) if output else None
     failures, transcripts, distinct = 0, [], DistinctNames()
@@ -73,6 +111,14 @@ def command(
         if len(audio) > 1:
             print(f"{failures} of {len(audio)} recordings failed", file=sys.stderr)
         raise typer.Exit(1)
+
+
+def _check_alternatives(nbest: int, form: str, greedy: bool) -> None:
+    if nbest > 1 and (form != "json" or greedy):
+        raise ConfigError(
+            f"--nbest {nbest} needs a beam search and a format that holds several hypotheses; "
+            "use -f json, and leave out --greedy"
+        )
 
 
 def _put(transcript: Transcript, form: str, folder: OutputFolder | None, *, several: bool) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,9 @@ from ctcasr.errors import DataError
 Floats = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+
+STATES_A_THREAD = 100_000
+"""Frames times targets that are worth a thread: about half a millisecond."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Occupancies:
     @property
     def feasible(self) -> npt.NDArray[np.bool_]:
         """Where some path writes the targets, `(B,)`: elsewhere losses are infinite and gradients zero."""
-        return self.losses != np.inf
+        return np.asarray(self.losses != np.inf)
 
     def posteriors(self, threads: int = 1) -> Floats:
         """Return the probability of each symbol in each frame, given that the targets were written, `(B, T', V)`."""
@@ -87,7 +89,9 @@ class Occupancies:
         weights = np.where(self.feasible, weights, 0.0)
 
         def scatter(rows: Integers) -> None:
-            _scatter(_arrays(self.batch), _Sums(self.losses, self.blanks, self.targets), weights, gradient, rows)
+            _scatter(
+                _arrays(self.batch), _Sums(self.losses, self.blanks, self.targets), weights, gradient, rows
+            )
 
         _share_out(self.batch, scatter, threads)
         return gradient
@@ -102,8 +106,9 @@ def ctc_losses(batch: CtcBatch, threads: int = 1) -> Doubles:
 def forward_backward(batch: CtcBatch, threads: int = 1) -> Occupancies:
     """Return the losses and the occupancies of a batch (Graves et al. 2006, section 4.1).
 
-    Each utterance is summed by itself, so that the number of threads changes no bit. A thread needs
-    `U T' / 2 + 24 T' min(U, V)` bytes or so, beside the result.
+    Each utterance is summed by itself, so that the number of threads changes no bit. Beside the result a thread
+    needs about `T' U + 8 T' min(U, V)` bytes, and `32 T' U` for an utterance that is summed in logarithms: one whose
+    probability is too small for doubles (below e^-650 at the least).
 
     Args:
         batch: log-probabilities and targets.
@@ -148,19 +153,16 @@ def _summed(batch: CtcBatch, sums: _Sums, threads: int) -> _Sums:
 
 
 def _share_out(batch: CtcBatch, work: Callable[[Integers], None], threads: int) -> None:
-    """Deal the utterances out to threads, the longest first; this thread works, too."""
-    threads = max(1, min(threads, len(batch.log_probs)))
-    order = np.argsort(-batch.input_lengths * (batch.target_lengths + LANES), kind="stable")
-    shares = [order[start::threads] for start in range(threads)]
-    others = [_pool(threads).submit(work, share) for share in shares[1:]]
-    work(shares[0])
-    for other in others:
-        other.result()
-
-
-@functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads - 1, "ctc")
+    """Deal the utterances out to threads, the longest first."""
+    sizes = np.asarray(batch.input_lengths) * (np.asarray(batch.target_lengths) + LANES)
+    threads = max(1, min(threads, len(sizes), int(sizes.sum()) // STATES_A_THREAD))
+    order = np.argsort(-sizes, kind="stable")
+    if threads == 1:
+        work(order)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(work, [order[start::threads] for start in range(threads)]):
+            pass  # only for its errors
 
 
 @kernel
@@ -190,11 +192,11 @@ def _sum_one(log_probs: Floats, targets: Integers, blanks: Floats, occupancies: 
     if len(blanks) > 0:
         safe |= sum_backward(trellis, kept, scales, blanks, occupancies)
     elif not safe:
-        spare = np.empty((len(log_probs), 1 + len(trellis.symbols)))
-        safe = sum_backward(trellis, kept, scales, spare[:, 0], spare[:, 1:])
-    if safe and log_total == log_total:
+        spare = np.empty((1 + len(trellis.symbols), len(log_probs)), blanks.dtype)
+        safe = sum_backward(trellis, kept, scales, spare[0], spare[1:].reshape(len(log_probs), -1))
+    if safe and not np.isnan(log_total):
         return log_prob + log_total
-    blanks[:] = 0.0
+    blanks[:], occupancies[:] = 0.0, 0.0
     return log_sums(log_probs, targets, blanks, occupancies)
 
 

@@ -48,7 +48,7 @@ def log_sums(log_probs: Floats, targets: Integers, blanks: Floats, occupancies: 
             ahead[frame, state] = total + log_probs[frame, path[state]]
     last = ahead[frames - 1]
     log_prob = _add(last[states - 1], last[states - 2]) if states > 1 else last[0]
-    if log_prob > -np.inf and len(blanks) > 0:
+    if log_prob != -np.inf and len(blanks) > 0:
         _fill(log_probs, path, ahead - log_prob, blanks, occupancies)
     return log_prob
 

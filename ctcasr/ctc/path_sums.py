@@ -46,13 +46,13 @@ class Trellis(NamedTuple):
         emissions: `(T, D + 1)`, of the distinct symbols, blank first and a zero last; they sum to one.
         symbols: `(n,)`, the column of each target in `emissions`; past the targets the zero's.
         skips: `(n + 1,)`, one where target u may follow target u - 1 without a blank, else zero.
-        count: U.
+        target_count: U.
     """
 
     emissions: Doubles
     symbols: Integers
     skips: Doubles
-    count: int
+    target_count: int
 
 
 @inline_kernel
@@ -121,7 +121,7 @@ def sum_forward(trellis: Trellis, kept: Doubles, scales: Doubles) -> float:
     Returns:
         The logarithm; NaN where it is zero or rows fell too steeply to be kept.
     """
-    frames, count = len(trellis.emissions), trellis.count
+    frames = len(trellis.emissions)
     old, new = np.zeros(kept.shape[1]), np.zeros(kept.shape[1])
     _begin(trellis, old)
     kept[0] = old
@@ -157,12 +157,13 @@ def sum_backward(trellis: Trellis, kept: Doubles, scales: Doubles, blanks: Float
         blanks: `(T,)`, of all blanks together.
         targets: `(T, n)`.
     """
-    frames, count, length = len(trellis.emissions), trellis.count, kept.shape[1]
+    frames, count, length = len(trellis.emissions), trellis.target_count, kept.shape[1]
     n = np.uint64(len(trellis.symbols))
     own = n + np.uint64(2)
     rows, after, new = np.zeros((BLOCK, length)), np.zeros(length), np.zeros(length)
     after[1 + count], after[2 + len(trellis.symbols) + count - 1] = TOP, TOP if count > 0 else 0.0
-    share, largest = 0.0, 0.0
+    share, safe = 0.0, True
+    limit = 2.0**-60 / (SMALLEST * TOP * (2.0 * len(trellis.symbols) * frames))
     for block in range(len(kept) - 1, -1, -1):
         first, last = block * BLOCK, min(block * BLOCK + BLOCK, frames) - 1
         rows[0] = kept[block]
@@ -178,9 +179,9 @@ def sum_backward(trellis: Trellis, kept: Doubles, scales: Doubles, blanks: Float
             if frame > 0:
                 _retreat(trellis, frame, after, new)
                 after, new = new, after
-            largest = max(largest, share)
+        safe = safe and share < limit  # not so if it is NaN
         share *= scales[block] / _rescale(after)
-    return largest * SMALLEST * TOP * (2.0 * len(trellis.symbols) * frames) < 2.0**-60
+    return safe
 
 
 @inline_kernel
@@ -192,7 +193,7 @@ def _begin(trellis: Trellis, row: Doubles) -> None:
 @inline_kernel
 def _last_states(trellis: Trellis, row: Doubles) -> float:
     """Return the sum of the last blank and, if there is one, the last target (without one, of a gap)."""
-    return row[1 + trellis.count] + row[1 + len(trellis.symbols) + trellis.count]
+    return float(row[1 + trellis.target_count] + row[1 + len(trellis.symbols) + trellis.target_count])
 
 
 @kernel

@@ -143,20 +143,33 @@ class HotWords:
         return found
 
 
+def fit_case(phrase: str, encode: Callable[[str], Iterable[int]]) -> str:
+    """Return a phrase in the case that a model writes: as it stands, or in lower or upper case.
+
+    Raises:
+        ConfigError: the phrase is empty or cannot be spelled; says which and why.
+    """
+    words = " ".join(phrase.split())
+    if not words:
+        raise ConfigError("a hot word is empty; name a word or a phrase")
+    reasons = []
+    for variant in (words, words.lower(), words.upper()):
+        try:
+            encode(variant)
+        except DataError as error:
+            reasons.append(str(error))
+        else:
+            return variant
+    raise ConfigError(f"the hot word {phrase!r} cannot be spelled: {reasons[0]}")
+
+
 def hot_words(
-    phrases: Iterable[str], encode: Callable[[str], Sequence[int]], kinds: npt.NDArray[np.uint8], boost: float
+    phrases: Iterable[str], encode: Callable[[str], Iterable[int]], kinds: npt.NDArray[np.uint8], boost: float
 ) -> HotWords:
-    """Spell phrases in the symbols of a model.
+    """Spell phrases in the symbols of a model, in the case that it writes.
 
     Raises:
         ConfigError: a phrase is empty or cannot be spelled; says which and why.
     """
-    spelled = []
-    for phrase in phrases:
-        if not phrase.strip():
-            raise ConfigError("a hot word is empty; name a word or a phrase")
-        try:
-            spelled.append(tuple(int(symbol) for symbol in encode(" ".join(phrase.split()))))
-        except DataError as error:
-            raise ConfigError(f"the hot word {phrase!r} cannot be spelled: {error}") from error
+    spelled = [tuple(int(symbol) for symbol in encode(fit_case(phrase, encode))) for phrase in phrases]
     return HotWords(tuple(dict.fromkeys(spelled)), kinds, boost)

@@ -134,6 +134,27 @@ class Lexicon:
             raise DataError(f"{path}: has no words; expected `word symbol symbol ...` a line")
         return cls.of_pieces(spelled, symbols, lambda word: spelled[word])
 
+    def with_words(self, words: Iterable[str], vocabulary: Vocabulary) -> Lexicon:
+        """Return the lexicon with these words as well, spelled by their characters.
+
+        Raises:
+            DataError: a word that is not here yet cannot be spelled.
+        """
+        fresh = [word for word in dict.fromkeys(words) if word not in set(self.words)]
+        if not fresh:
+            return self
+        added = Lexicon.of_characters(fresh, vocabulary)
+        spellings = [(len(self.words) + number, symbols) for number, symbols in added.spellings]
+        return Lexicon((*self.words, *fresh), (*self.spellings, *spellings), self.kinds)
+
+    def write(self, path: Path, symbols: Sequence[str]) -> None:
+        """Write the lexicon as `read` reads it, every spelling on a line of its own."""
+        lines = (
+            " ".join((self.words[number], *(symbols[symbol] for symbol in spelling)))
+            for number, spelling in self.spellings
+        )
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
     @cached_property
     def trie(self) -> Trie:
         """The spellings as a tree, built level by level."""
@@ -171,7 +192,9 @@ def kinds_of(symbols: Sequence[str]) -> npt.NDArray[np.uint8]:
     marked = any(symbol.startswith(WORD_START_MARK) for symbol in symbols)
     if SPACE in symbols:
         if marked:
-            raise DataError(f"the vocabulary has {SPACE} and pieces with {WORD_START_MARK}; expected one of them")
+            raise DataError(
+                f"the vocabulary has {SPACE} and pieces with {WORD_START_MARK}; expected one of them"
+            )
         return np.array([SEPARATOR if symbol == SPACE else INSIDE for symbol in symbols], np.uint8)
     if marked:
         starts = [symbol.startswith(WORD_START_MARK) for symbol in symbols]

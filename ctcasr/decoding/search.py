@@ -150,7 +150,7 @@ def _floor(state: SearchState, weights: SearchWeights) -> float:
     lowest = state.total[0]
     for index in range(1, beam):
         lowest = min(lowest, state.total[index])
-    return lowest
+    return float(lowest)
 
 
 @inline_kernel
@@ -216,7 +216,7 @@ def _walk(trie: int, token: int, lexicon: LexiconArrays) -> tuple[int, float]:
     below, gain = -1, 1.0
     if trie == 0 and kind == SEPARATOR:
         below = 0
-    elif kind == INSIDE or kind == EITHER or (trie == 0 and kind == WORD_START):
+    elif kind in (INSIDE, EITHER) or (trie == 0 and kind == WORD_START):
         below = _child(lexicon, trie, token)
         if below >= 0:
             gain = lexicon.factor[below]

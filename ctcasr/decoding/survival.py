@@ -50,7 +50,7 @@ def kth_largest(values: Float64, count: int, rank: int) -> float:
             low = left
         else:
             break
-    return values[wanted]
+    return float(values[wanted])
 
 
 @inline_kernel
@@ -153,7 +153,7 @@ def _node_of(
         tree[node].score = tree[parent].score + gain
         gain += lexicon.look_ahead[trie] - lexicon.look_ahead[tree[parent].trie]
         tree[node].factor = np.exp(gain) if gain != 0.0 else 1.0
-    return node
+    return int(node)
 
 
 @kernel
@@ -186,7 +186,7 @@ def endings(
         path = np.log(total) + state.log_scale[0] - lexicon.look_ahead[trie]
         first, last = (lexicon.word_first[trie], lexicon.word_first[trie + 1]) if trie > 0 else (0, 0)
         for index in range(first, max(last, first + 1)):
-            log_prob, bonus, lm_state, word = 0.0, 0.0, np.int64(tree[node].lm_state), -1
+            log_prob, bonus, lm_state, word = 0.0, 0.0, tree[node].lm_state, -1
             if last > first:
                 word = lexicon.words[index]
                 log_prob, lm_state = score_word(model, lm_state, lexicon.lm_words[word])
@@ -224,7 +224,9 @@ def _merge(
             key = mixed(np.uint64(word + 1))
         spelled = word == unknown
         while node > 0:
-            if spelled and lexicon.kind[tree[node].token] != SEPARATOR:  # unknown words differ by their spelling
+            if (
+                spelled and lexicon.kind[tree[node].token] != SEPARATOR
+            ):  # unknown words differ by their spelling
                 key = mixed(key + np.uint64(tree[node].token))
             word = tree[node].word
             if word >= 0:

@@ -8,7 +8,7 @@ from ctcasr.lm.kneser_ney import Discounts, kneser_ney, kneser_ney_discounts
 from ctcasr.lm.model import NGramModel
 from ctcasr.lm.opening import load_model
 from ctcasr.lm.perplexity import Perplexity, perplexity
-from ctcasr.lm.pruning import prune
+from ctcasr.lm.pruning import check_threshold, prune
 from ctcasr.lm.reading import Unit
 from ctcasr.lm.smoothing import Smoothing, witten_bell
 from ctcasr.lm.storage import load, save
@@ -28,6 +28,7 @@ __all__ = [
     "Perplexity",
     "Smoothing",
     "Unit",
+    "check_threshold",
     "count_ngrams",
     "kneser_ney",
     "kneser_ney_discounts",

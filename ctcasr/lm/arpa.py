@@ -22,7 +22,7 @@ from ctcasr.lm.automaton import EMPTY_KEY
 from ctcasr.lm.building import RepeatedNGramError
 from ctcasr.lm.files import open_bytes
 from ctcasr.lm.model import NGramModel
-from ctcasr.lm.tables import END, MOST_WORDS, START, UNKNOWN, NGramTable, NGramTables
+from ctcasr.lm.tables import END, MOST_WORDS, UNKNOWN, NGramTable, NGramTables
 from ctcasr.lm.words import WordTable, listed_words, new_word_table
 
 MISSING_UNKNOWN_LOG10 = -100.0
@@ -80,19 +80,21 @@ class _Reader:
             )
             section = _Section(order, place, rows)
             self.sections.append(section)
-            ending = parsing.Ending(
-                *parsing.parse_rows(self.bytes, place, words, rows, order == len(counts))
-            )
+            ending = parsing.Ending(*parsing.parse_rows(self.bytes, place, words, rows, order == len(counts)))
             if ending.code != parsing.DONE:
                 raise self._row_error(section, ending)
             place = ending.place
+            if order == 1:
+                names = self._names(words)
         self._end(place, len(counts))
-        return self._linked(self._names(words))
+        return self._linked(names)
 
     def _header(self) -> tuple[list[int], int]:
         """Return the counts of each order, and where the line after them begins."""
         if not self.text[:1000].strip() and not self.text.strip():
-            raise DataError(f"{self.path}: the file is empty; expected an ARPA model, which begins with \\data\\")
+            raise DataError(
+                f"{self.path}: the file is empty; expected an ARPA model, which begins with \\data\\"
+            )
         data = _DATA_LINE.search(self.text.removeprefix(_BYTE_ORDER_MARK))
         if data is None:
             raise DataError(
@@ -108,7 +110,9 @@ class _Reader:
                 match = _COUNT_LINE.fullmatch(line)
                 if match is None or int(match[1]) != len(counts) + 1:
                     expected = f"`ngram {len(counts) + 1}=COUNT`"
-                    raise self.error(place, f"found {_shown(line)}, expected {expected}; the header is damaged")
+                    raise self.error(
+                        place, f"found {_shown(line)}, expected {expected}; the header is damaged"
+                    )
                 counts.append(int(match[2]))
                 self._check_count(place, len(counts), counts[-1])
             elif following > len(self.text):
@@ -118,7 +122,8 @@ class _Reader:
             raise self.error(place, "the header counts no unigrams; expected `ngram 1=COUNT` after \\data\\")
         if counts[0] > MOST_WORDS:
             raise self.error(
-                place, f"the model has {counts[0]:,} words, expected {MOST_WORDS:,} at most; prune its vocabulary"
+                place,
+                f"the model has {counts[0]:,} words, expected {MOST_WORDS:,} at most; prune its vocabulary",
             )
         return counts, place
 
@@ -162,15 +167,16 @@ class _Reader:
 
     def _misplaced(self, line: bytes, place: int, expected: str, order: int) -> DataError:
         if not line:
-            return self.error(place, f"the file ends where {expected} is expected; it is cut short: get it anew")
+            return self.error(
+                place, f"the file ends where {expected} is expected; it is cut short: get it anew"
+            )
         more = "" if not order else f"; has the section more than the {len(self.sections[-1].rows.ids):,} "
         more += f"{order}-grams of the header?" if more else "; the header is damaged"
         return self.error(place, f"found {_shown(line)}, expected {expected}{more}")
 
     def _row_error(self, section: _Section, ending: parsing.Ending) -> DataError:
         order, count = section.order, len(section.rows.log_probs)
-        start = self.text.rfind(b"\n", 0, ending.place) + 1
-        line, _ = self._line(start if ending.code != parsing.FEWER else ending.place)
+        line, _ = self._line(self.text.rfind(b"\n", 0, ending.place) + 1)
         field = re.split(rb"[ \t\r\n]", self.text[ending.place : ending.place + 200], maxsplit=1)[0]
         messages = {
             parsing.FEWER: f"the section ends after {ending.row:,} {order}-grams, the header counts {count:,}; "
@@ -193,9 +199,9 @@ class _Reader:
 
     def place_of(self, order: int, row: int) -> int:
         """Return where the line of an n-gram begins."""
-        place = self.sections[order - 1].place
+        _, place, following = self._next_line(self.sections[order - 1].place)
         for _ in range(row):
-            place = self.text.index(b"\n", place) + 1
+            _, place, following = self._next_line(following)
         return place
 
     def _names(self, words: WordTable) -> tuple[str, ...]:
@@ -205,7 +211,8 @@ class _Reader:
             row = int(np.count_nonzero(words.letters[: error.start] == parsing.NEWLINE))
             place = self.place_of(1, row)
             raise self.error(
-                place, f"{_shown(self._line(place)[0])} is not UTF-8 ({error.reason}); convert the file to UTF-8"
+                place,
+                f"{_shown(self._line(place)[0])} is not UTF-8 ({error.reason}); convert the file to UTF-8",
             ) from error
         if _UNKNOWN_IN_CAPITALS in names and UNKNOWN not in names:
             names = tuple(UNKNOWN if name == _UNKNOWN_IN_CAPITALS else name for name in names)
@@ -238,7 +245,9 @@ class _Reader:
         place = self.place_of(order, row)
         line = _shown(self._line(place)[0])
         if wrong < 0:
-            return self.error(place, f"the {order}-gram of {line} is listed twice; expected it once: drop one")
+            return self.error(
+                place, f"the {order}-gram of {line} is listed twice; expected it once: drop one"
+            )
         return self.error(
             place,
             f"the context of {line} (its words but the last) is not among the {order - 1}-grams; add it, or drop "

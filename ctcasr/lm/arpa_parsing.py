@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ctcasr.compiling import inline_kernel, kernel
+from ctcasr.compiling import bare_kernel, inline_kernel
 from ctcasr.lm.automaton import EMPTY_KEY, WORD_BITS, slot_of
 from ctcasr.lm.words import EMPTY, WordTable, add_word, number_in_slot, word_slot
 
@@ -62,7 +62,7 @@ class Ending(NamedTuple):
 
 @inline_kernel
 def _is_blank(byte: int) -> bool:
-    return byte == SPACE or byte == TAB or byte == RETURN
+    return byte in (SPACE, TAB, RETURN)
 
 
 @inline_kernel
@@ -79,21 +79,21 @@ def _after_word(text: Bytes, place: int) -> int:
     return place
 
 
-@kernel
+@bare_kernel
 def _number(text: Bytes, place: int, end: int) -> float:
     """Return the decimal number `text[place:end]`; NaN if it is none, infinities and NaN included."""
     negative = place < end and text[place] == MINUS
     if place < end and (text[place] == MINUS or text[place] == PLUS):
         place += 1
-    mantissa, digits, scale, seen = np.int64(0), 0, 0, False
-    fraction = False
+    mantissa, digits, scale = 0, 0, 0
+    seen, fraction = False, False
     while place < end and (ZERO <= text[place] <= NINE or (text[place] == POINT and not fraction)):
         if text[place] == POINT:
             fraction = True
         else:
             seen = True
             if digits < _MOST_DIGITS:
-                mantissa = mantissa * 10 + np.int64(text[place] - ZERO)
+                mantissa = mantissa * 10 + (text[place] - ZERO)
                 digits += mantissa > 0
                 scale -= fraction
             else:
@@ -106,7 +106,7 @@ def _number(text: Bytes, place: int, end: int) -> float:
             place += 1
         exponent, seen = 0, False
         while place < end and ZERO <= text[place] <= NINE:
-            exponent = min(exponent * 10 + np.int64(text[place] - ZERO), _LARGEST_EXPONENT)
+            exponent = min(exponent * 10 + (text[place] - ZERO), _LARGEST_EXPONENT)
             seen = True
             place += 1
         scale += -exponent if smaller else exponent
@@ -120,7 +120,7 @@ def _number(text: Bytes, place: int, end: int) -> float:
     return -value if negative else value
 
 
-@kernel
+@bare_kernel
 def parse_rows(text: Bytes, place: int, words: WordTable, rows: Rows, top: bool) -> Ending:
     """Read lines `log10-probability word... [log10-back-off]` until all rows are filled.
 
@@ -129,12 +129,13 @@ def parse_rows(text: Bytes, place: int, words: WordTable, rows: Rows, top: bool)
     """
     order = rows.ids.shape[1]
     for row in range(len(rows.log_probs)):
-        line = place
-        if place >= len(text):
-            return Ending(CUT, row, line)
         place = _after_blanks(text, place)
-        if place >= len(text) or text[place] == NEWLINE or text[place] == BACKSLASH:
-            return Ending(FEWER, row, line)
+        while place < len(text) and text[place] == NEWLINE:
+            place = _after_blanks(text, place + 1)
+        if place >= len(text):
+            return Ending(CUT, row, len(text))
+        if text[place] == BACKSLASH:
+            return Ending(FEWER, row, place)
         end = _after_word(text, place)
         log_prob = _number(text, place, end)
         if np.isnan(log_prob) or log_prob < -_LARGEST:
@@ -184,8 +185,10 @@ class Contexts(NamedTuple):
     numbers: npt.NDArray[np.int32]
 
 
-@kernel
-def link_rows(contexts: Contexts, ids: npt.NDArray[np.int32], found: npt.NDArray[np.int32], first: int) -> int:
+@bare_kernel
+def link_rows(
+    contexts: Contexts, ids: npt.NDArray[np.int32], found: npt.NDArray[np.int32], first: int
+) -> int:
     """Find the number of each n-gram's context, and enter the n-grams themselves from number `first` on.
 
     A unigram's number is its word. With `first` 0 the n-grams are not entered: none has them as its context.

@@ -10,13 +10,14 @@ from typing import IO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ctcasr.compiling import kernel
+from ctcasr.compiling import bare_kernel
 from ctcasr.lm.files import replacing
 from ctcasr.lm.tables import NGramTables
 from ctcasr.lm.words import WordTable, word_table
 
 _BLOCK_ROWS = 1 << 16
 _DECIMALS = 7
+_FRACTION = 10**_DECIMALS
 _LARGEST = 1e9
 """A log10-probability of minus a thousand million is written for anything below."""
 _NUMBER_BYTES = 1 + 10 + 1 + _DECIMALS
@@ -26,7 +27,7 @@ _MINUS, _POINT, _ZERO, _TAB, _SPACE, _NEWLINE = b"-.0\t \n"
 def write_arpa(tables: NGramTables, path: Path) -> None:
     """Write a model as an ARPA file, gzip-compressed if its name ends in `.gz`; it appears whole or not at all.
 
-    Logarithms have 7 decimals, which is what float32 holds. Every n-gram but the longest has its back-off
+    Logarithms have 8 digits and at most 7 decimals, which is what float32 holds. Every n-gram but the longest has its back-off
     written, also where it is 0, as KenLM's `lmplz` does.
 
     Raises:
@@ -52,7 +53,7 @@ def _write(tables: NGramTables, file: IO[bytes] | gzip.GzipFile) -> None:
     file.write(b"\n\\end\\\n")
 
 
-def _lines(tables: NGramTables, order: int, words: WordTable) -> Iterator[memoryview]:
+def _lines(tables: NGramTables, order: int, words: WordTable) -> Iterator[bytes]:
     """Yield the lines of an order's n-grams, block by block."""
     table = tables.levels[order - 1]
     lengths = np.diff(words.starts[: len(tables.words) + 1])
@@ -62,7 +63,7 @@ def _lines(tables: NGramTables, order: int, words: WordTable) -> Iterator[memory
         room = int(lengths[block.ids].sum()) + len(block.ids) * (2 * _NUMBER_BYTES + order + 3)
         out = np.empty(room, np.uint8)
         used = _format(block, words, order < tables.order, out)
-        yield memoryview(out[:used])
+        yield out[:used].tobytes()
 
 
 class _Block(NamedTuple):
@@ -73,14 +74,18 @@ class _Block(NamedTuple):
     backoffs: npt.NDArray[np.float32]
 
 
-@kernel
+@bare_kernel
 def _put_number(value: float, out: npt.NDArray[np.uint8], place: int) -> int:
-    """Write a number with at most 7 decimals, without the zeros at its end; return the place after it."""
-    scaled = np.int64(np.rint(min(abs(value), _LARGEST) * 10.0**_DECIMALS))
+    """Write a number with 8 digits, without the zeros at the end of its fraction; return the place after it."""
+    size = min(abs(value), _LARGEST)
+    coarseness = 1.0
+    while size >= 10.0 * coarseness and coarseness < _FRACTION:
+        coarseness *= 10.0
+    scaled = np.int64(np.rint(size * (_FRACTION / coarseness)) * coarseness)
     if value < 0 and scaled:
         out[place] = _MINUS
         place += 1
-    whole, fraction = scaled // 10**_DECIMALS, scaled % 10**_DECIMALS
+    whole, fraction = scaled // _FRACTION, scaled % _FRACTION
     digits = 1
     while 10**digits <= whole:
         digits += 1
@@ -101,7 +106,7 @@ def _put_number(value: float, out: npt.NDArray[np.uint8], place: int) -> int:
     return place
 
 
-@kernel
+@bare_kernel
 def _format(block: _Block, words: WordTable, with_backoffs: bool, out: npt.NDArray[np.uint8]) -> int:
     """Write the lines of a block; return how many bytes they take."""
     place = 0

@@ -21,6 +21,9 @@ from ctcasr.compiling import bare_kernel, inline_kernel
 WORD_BITS = 24
 """Bits of an arc's key that hold the word; the rest hold the state."""
 
+Integer = int | np.int64
+"""A whole number in a kernel: numba makes one kind of both."""
+
 EMPTY_KEY = -1
 ROOT = 0
 
@@ -54,7 +57,7 @@ def mixed(key: np.uint64) -> np.uint64:
 
 
 @inline_kernel
-def slot_of(keys: npt.NDArray[np.int64], key: int) -> int:
+def slot_of(keys: npt.NDArray[np.int64], key: Integer) -> Integer:
     """Return the slot that holds the key, or the empty one where it would go."""
     mask = len(keys) - 1
     slot = np.int64(mixed(np.uint64(key)) & np.uint64(mask))
@@ -64,7 +67,7 @@ def slot_of(keys: npt.NDArray[np.int64], key: int) -> int:
 
 
 @bare_kernel
-def score_word(model: NGramArrays, state: int, word: int) -> tuple[float, int]:
+def score_word(model: NGramArrays, state: Integer, word: Integer) -> tuple[float, Integer]:
     """Return log p(word | state) and the next state; a word without an arc from state 0 counts as unknown."""
     total = 0.0
     while True:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ctcasr.compiling import kernel
+from ctcasr.compiling import bare_kernel, kernel
 from ctcasr.errors import DataError
 from ctcasr.lm.automaton import EMPTY_KEY, ROOT, WORD_BITS, NGramArrays, slot_of
 from ctcasr.lm.tables import NGramTable, NGramTables
@@ -20,7 +20,9 @@ class RepeatedNGramError(DataError):
     """An n-gram stands more than once in its table."""
 
     def __init__(self, order: int, row: int, text: str) -> None:
-        super().__init__(f"the {order}-gram `{text}` is listed twice; expected every n-gram once: drop one of the two")
+        super().__init__(
+            f"the {order}-gram `{text}` is listed twice; expected every n-gram once: drop one of the two"
+        )
         self.order = order
         self.row = row
 
@@ -74,10 +76,9 @@ def freeze(arrays: NGramArrays) -> NGramArrays:
 
 
 def _kept(tables: NGramTables, order: int) -> npt.NDArray[np.bool_]:
-    if order == tables.order:
-        return np.zeros(tables.counts[-1], np.bool_)
-    kept = tables.levels[order - 1].backoffs != 0
-    kept[tables.levels[order].contexts] = True
+    kept = tables.extended(order)
+    if order < tables.order:
+        kept |= tables.levels[order - 1].backoffs != 0
     return kept
 
 
@@ -95,7 +96,7 @@ class _Level(NamedTuple):
     slots: npt.NDArray[np.int32]
 
 
-@kernel
+@bare_kernel
 def _enter(keys: npt.NDArray[np.int64], level: _Level) -> int:
     """Enter the keys of an order's arcs; return the first row whose arc is there already, or -1."""
     for row in range(len(level.words)):

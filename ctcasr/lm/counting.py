@@ -73,7 +73,9 @@ class CountSettings:
         if self.min_count < 1:
             raise ConfigError(f"the smallest count is {self.min_count}; expected 1 or more")
         if self.vocabulary is not None and self.min_count > 1:
-            raise ConfigError("a vocabulary and a smallest count above 1 contradict each other; give one of them")
+            raise ConfigError(
+                "a vocabulary and a smallest count above 1 contradict each other; give one of them"
+            )
 
 
 def count_ngrams(paths: Iterable[Path], settings: CountSettings) -> NGramCounts:

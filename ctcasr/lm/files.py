@@ -11,16 +11,15 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, cast
 
 from ctcasr.errors import ConfigError, DataError
 
-_OPENERS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open, b"BZh": bz2.open}
 _MAGIC_BYTES = 5
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[BinaryIO]:
+def open_bytes(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for reading; one that begins as gzip, xz or bzip2 files do is decompressed.
 
     Raises:
@@ -28,20 +27,24 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
             or damaged.
     """
     try:
-        with path.open("rb") as raw:
-            begin = raw.peek(_MAGIC_BYTES)[:_MAGIC_BYTES]
-            opener = next((opener for magic, opener in _OPENERS.items() if begin.startswith(magic)), None)
-            if opener is None:
-                yield raw
-            else:
-                with cast(BinaryIO, opener(raw, "rb")) as file:
-                    yield file
+        with path.open("rb") as raw, _decompressed(raw, raw.peek(_MAGIC_BYTES)) as file:
+            yield file
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
         raise DataError(
             f"{path}: the compressed file is damaged or cut short ({error}); get it anew"
         ) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise DataError(f"{path}: cannot be read ({error}); check the path and the file") from error
+
+
+def _decompressed(raw: IO[bytes], begin: bytes) -> IO[bytes]:
+    if begin.startswith(b"\x1f\x8b"):
+        return cast(IO[bytes], gzip.GzipFile(fileobj=raw))
+    if begin.startswith(b"\xfd7zXZ"):
+        return lzma.LZMAFile(raw)
+    if begin.startswith(b"BZh"):
+        return bz2.BZ2File(raw)
+    return raw
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ctcasr.compiling import inline_kernel, kernel
+from ctcasr.compiling import bare_kernel, inline_kernel
 from ctcasr.errors import DataError
-from ctcasr.lm.automaton import WORD_BITS, mixed
+from ctcasr.lm.automaton import WORD_BITS, Integer, mixed
 
 WORD_MASK = (1 << WORD_BITS) - 1
 NONE = -1
@@ -90,7 +90,9 @@ class GrowingLevel:
     def finish(self) -> CountLevel:
         """Return the rows in the order in which they came; frees what only the counting needs."""
         self._slots = np.zeros(0, np.int32)
-        rows = CountLevel(*(column[: self.size] for column in self.rows))
+        keys, counts, predecessors, suffixes = self.rows
+        size = self.size
+        rows = CountLevel(keys[:size], counts[:size], predecessors[:size], suffixes[:size])
         self.rows = new_level(0)
         return rows
 
@@ -103,8 +105,10 @@ class GrowingLevel:
             )
         if needed > len(self.rows.keys):
             larger = new_level(int(needed * _GROWTH))
-            for old, new in zip(self.rows, larger, strict=True):
-                new[: self.size] = old[: self.size]
+            larger.keys[: self.size] = self.rows.keys[: self.size]
+            larger.counts[: self.size] = self.rows.counts[: self.size]
+            larger.predecessors[: self.size] = self.rows.predecessors[: self.size]
+            larger.suffixes[: self.size] = self.rows.suffixes[: self.size]
             self.rows = larger
         if needed > _FULLEST * len(self._slots):
             self._slots = np.full(1 << int(needed / _FULLEST).bit_length(), NONE, np.int32)
@@ -112,7 +116,7 @@ class GrowingLevel:
 
 
 @inline_kernel
-def _slot_of(slots: npt.NDArray[np.int32], keys: npt.NDArray[np.int64], key: int) -> int:
+def _slot_of(slots: npt.NDArray[np.int32], keys: npt.NDArray[np.int64], key: Integer) -> Integer:
     """Return the slot that holds the row of a key, or the empty one where it would go."""
     mask = len(slots) - 1
     slot = np.int64(mixed(np.uint64(key)) & np.uint64(mask))
@@ -121,13 +125,13 @@ def _slot_of(slots: npt.NDArray[np.int32], keys: npt.NDArray[np.int64], key: int
     return slot
 
 
-@kernel
+@bare_kernel
 def _fill_slots(keys: npt.NDArray[np.int64], size: int, slots: npt.NDArray[np.int32]) -> None:
     for row in range(size):
         slots[_slot_of(slots, keys, keys[row])] = row
 
 
-@kernel
+@bare_kernel
 def _add(
     stretch: Stretch,
     rows: CountLevel,
@@ -147,7 +151,7 @@ def _add(
         slot = _slot_of(slots, rows.keys, key)
         row = np.int64(slots[slot])
         if row == NONE:
-            row = size
+            row = np.int64(size)
             size += 1
             slots[slot] = row
             rows.keys[row] = key

@@ -82,4 +82,3 @@ class NGramModel:
     @cached_property
     def _ids(self) -> dict[str, int]:
         return {word: number for number, word in enumerate(self.words)}
-

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ctcasr.compiling import kernel
-from ctcasr.lm.automaton import NGramArrays, score_word
+from ctcasr.compiling import bare_kernel
+from ctcasr.lm.automaton import Integer, NGramArrays, score_word
 from ctcasr.lm.model import NGramModel
 from ctcasr.lm.reading import TextReader, Unit
 
@@ -60,7 +60,7 @@ def perplexity(model: NGramModel, paths: Iterable[Path], unit: Unit = "word") ->
     reader = TextReader(unit, model.words)
     markers = _Markers(reader.start, model.start_state, model.unknown_word)
     sums = np.zeros(4)
-    state = 0
+    state: Integer = 0
     for numbers in reader.read(paths):
         state = _score(model.arrays, numbers, markers, (state, sums))
     tokens, unknown, log_prob, unknown_log_prob = sums.tolist()
@@ -79,15 +79,16 @@ class _Markers(NamedTuple):
     unknown: int
 
 
-@kernel
+@bare_kernel
 def _score(
     model: NGramArrays,
     numbers: npt.NDArray[np.int32],
     markers: _Markers,
-    kept: tuple[int, npt.NDArray[np.float64]],
-) -> int:
+    kept: tuple[Integer, npt.NDArray[np.float64]],
+) -> Integer:
     """Add up tokens, unknown ones and their log-probabilities; return the state to go on from."""
-    state, sums = kept
+    sums = kept[1]
+    state: Integer = np.int64(kept[0])
     for number in numbers:
         if number == markers.start:
             state = markers.start_state

@@ -33,8 +33,7 @@ def prune(tables: NGramTables, threshold: float) -> NGramTables:
     Raises:
         ConfigError: the threshold is negative, infinite or NaN.
     """
-    if not 0 <= threshold < np.inf:
-        raise ConfigError(f"the threshold of pruning is {threshold}; expected 0 or more, e.g. 1e-8")
+    check_threshold(threshold)
     asked = _Asked(tables)
     levels = list(tables.levels)
     needed = np.zeros(tables.counts[-1], np.bool_)
@@ -44,12 +43,19 @@ def prune(tables: NGramTables, threshold: float) -> NGramTables:
         if order < tables.order:
             above = levels[order]
             levels[order] = above._replace(contexts=rows[above.contexts].astype(np.int32))
-        levels[order - 1] = NGramTable(*(column[stays] for column in levels[order - 1]))
+        contexts, words, log_probs, backoffs = levels[order - 1]
+        levels[order - 1] = NGramTable(contexts[stays], words[stays], log_probs[stays], backoffs[stays])
         needed = np.zeros(tables.counts[order - 2], np.bool_)
         needed[levels[order - 1].contexts] = True
     while len(levels) > 1 and not len(levels[-1].words):
         levels.pop()
     return normalized(NGramTables(tables.words, tuple(levels)))
+
+
+def check_threshold(threshold: float) -> None:
+    """Raise ConfigError if a threshold is negative, infinite or NaN."""
+    if not 0 <= threshold < np.inf:
+        raise ConfigError(f"the threshold of pruning is {threshold}; expected 0 or more, e.g. 1e-8")
 
 
 def normalized(tables: NGramTables) -> NGramTables:
@@ -63,10 +69,12 @@ def normalized(tables: NGramTables) -> NGramTables:
     for order in range(2, tables.order + 1):
         lower_log_probs = asked.lower_log_probs(order)
         contexts = bare[order - 1].contexts
-        left = _left_over(contexts, np.exp(bare[order - 1].log_probs.astype(np.float64)), tables.counts[order - 2])
+        left = _left_over(
+            contexts, np.exp(bare[order - 1].log_probs.astype(np.float64)), tables.counts[order - 2]
+        )
         lower_left = _left_over(contexts, np.exp(lower_log_probs), tables.counts[order - 2])
         backoffs = np.zeros(tables.counts[order - 2], np.float32)
-        extended = np.unique(contexts)
+        extended = tables.extended(order - 1)
         backoffs[extended] = _log_weights(left, lower_left)[extended]
         levels[-1] = levels[-1]._replace(backoffs=backoffs)
         asked.set_backoffs(order - 1, backoffs)
@@ -76,7 +84,8 @@ def normalized(tables: NGramTables) -> NGramTables:
 
 def _left_over(contexts: Integers, probs: Doubles, count: int) -> Doubles:
     """Return for each context what its n-grams' probabilities leave of 1."""
-    return 1 - np.bincount(contexts, probs, count)
+    left: Doubles = 1 - np.bincount(contexts, probs, count).astype(np.float64)
+    return left
 
 
 def _log_weights(left: Doubles, lower_left: Doubles) -> Doubles:
@@ -105,7 +114,7 @@ class _Asked:
     def set_backoffs(self, order: int, backoffs: npt.NDArray[np.float32]) -> None:
         """Change the weights of the n-grams of an order that are contexts."""
         changed = self._arrays.backoffs.copy()
-        extended = np.unique(self._tables.levels[order].contexts)
+        extended = self._tables.extended(order)
         changed[self._states[order][extended]] = backoffs[extended]
         changed.setflags(write=False)
         self._arrays = self._arrays._replace(backoffs=changed)

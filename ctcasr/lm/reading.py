@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ctcasr.compiling import inline_kernel, kernel
+from ctcasr.compiling import bare_kernel, inline_kernel
 from ctcasr.errors import DataError
 from ctcasr.lm.files import open_bytes
 from ctcasr.lm.tables import END, MOST_WORDS, START, UNKNOWN
@@ -130,7 +130,9 @@ class TextReader:
         words, letters = text_bytes // 2 + 1, text_bytes + 2
         if self._numbering.space >= 0:
             words, letters = text_bytes, 2 * text_bytes
-        if size + words >= len(self.table.starts) or self.table.starts[size] + letters > len(self.table.letters):
+        if size + words >= len(self.table.starts) or self.table.starts[size] + letters > len(
+            self.table.letters
+        ):
             self.table = grown(self.table, words, letters)
 
 
@@ -138,7 +140,7 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
     """Yield a file's content in blocks that end where a line ends."""
     with open_bytes(path) as file:
         parts = [file.read(BLOCK_BYTES).removeprefix(_BYTE_ORDER_MARK)]
-        while block := _read(file):
+        while block := file.read(BLOCK_BYTES):
             end = block.rfind(b"\n") + 1
             if end:
                 yield b"".join([*parts, block[:end]])
@@ -147,16 +149,12 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
         yield b"".join(parts)
 
 
-def _read(file: BinaryIO) -> bytes:
-    return file.read(BLOCK_BYTES)
-
-
 @inline_kernel
 def _is_white(byte: int) -> bool:
     return byte == _SPACE or _FIRST_CONTROL <= byte <= _LAST_CONTROL
 
 
-@kernel
+@bare_kernel
 def _tokenize(
     text: npt.NDArray[np.uint8], table: WordTable, numbering: Numbering, numbers: npt.NDArray[np.int32]
 ) -> tuple[int, int, int, int]:

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ctcasr.compiling import kernel
+from ctcasr.compiling import bare_kernel, kernel
 from ctcasr.lm.automaton import WORD_BITS
 from ctcasr.lm.counting import NGramCounts
 from ctcasr.lm.growing import WORD_MASK, CountLevel
@@ -101,7 +101,7 @@ def _backoffs(totals: _Contexts) -> Floats:
     return np.log(weights).astype(np.float32)
 
 
-@kernel
+@bare_kernel
 def _sum_up(contexts: npt.NDArray[np.int32], counts: Counts, shares: Shares, totals: _Contexts) -> None:
     for row in range(len(contexts)):
         context, count = contexts[row], counts[row]

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ctcasr.compiling import kernel
+from ctcasr.compiling import bare_kernel
 from ctcasr.errors import DataError
 from ctcasr.lm.automaton import EMPTY_KEY, WORD_BITS, NGramArrays, slot_of
 from ctcasr.lm.files import replacing
@@ -82,13 +82,28 @@ def load(path: Path) -> NGramModel:
     try:
         content = np.memmap(path, np.uint8, "r").view(np.ndarray)
         with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): _member(content, info) for info in archive.infolist()}
-    except (OSError, ValueError, EOFError, SyntaxError, struct.error, zipfile.BadZipFile, NotImplementedError) as error:
-        raise DataError(f"{path}: cannot be read as a model written by ctcasr ({error}); make it anew") from error
+            members = {
+                info.filename.removesuffix(".npy"): _member(content, info) for info in archive.infolist()
+            }
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        SyntaxError,
+        struct.error,
+        zipfile.BadZipFile,
+        NotImplementedError,
+    ) as error:
+        raise DataError(
+            f"{path}: cannot be read as a model written by ctcasr ({error}); make it anew"
+        ) from error
     wrong = sorted(
         name
         for name, kind in _KINDS.items()
-        if name not in members or members[name].dtype != kind or members[name].ndim != 1 or not members[name].size
+        if name not in members
+        or members[name].dtype != kind
+        or members[name].ndim != 1
+        or not members[name].size
     )
     version = members["format"][0] if "format" in members and "format" not in wrong else None
     if version is not None and version != FORMAT_VERSION:
@@ -105,20 +120,28 @@ def load(path: Path) -> NGramModel:
 def _member(content: npt.NDArray[np.uint8], info: zipfile.ZipInfo) -> npt.NDArray[np.generic]:
     """Return the array of an archive's member as a view of the file's content."""
     start = info.header_offset
-    name_bytes, extra_bytes = struct.unpack("<HH", content[start + 26 : start + _LOCAL_HEADER_BYTES].tobytes())
+    name_bytes, extra_bytes = struct.unpack(
+        "<HH", content[start + 26 : start + _LOCAL_HEADER_BYTES].tobytes()
+    )
     start += _LOCAL_HEADER_BYTES + name_bytes + extra_bytes
     data = content[start : start + info.file_size]
     if info.compress_type != zipfile.ZIP_STORED or len(data) != info.file_size:
         raise ValueError(f"{info.filename} is compressed or cut short")
-    if zlib.crc32(data) != info.CRC:
+    if zlib.crc32(data.data) != info.CRC:
         raise ValueError(f"the checksum of {info.filename} is wrong")
     if data[:8].tobytes() != np.lib.format.magic(1, 0):
         raise ValueError(f"{info.filename} is not in the first version of the npy format")
     header_bytes = 10 + int.from_bytes(data[8:10].tobytes(), "little")
-    shape, columns_first, kind = np.lib.format.read_array_header_1_0(io.BytesIO(data[8:header_bytes].tobytes()))
-    if kind.hasobject or columns_first and len(shape) > 1:
+    shape, columns_first, kind = np.lib.format.read_array_header_1_0(
+        io.BytesIO(data[8:header_bytes].tobytes())
+    )
+    if kind.hasobject or (columns_first and len(shape) > 1):
         raise ValueError(f"{info.filename} holds Python objects or columns")
-    return data[header_bytes:].view(kind).reshape(shape)
+    array = data[header_bytes:].view(kind).reshape(shape)
+    if not array.flags.aligned:  # numpy.savez has written it
+        array = array.copy()
+        array.setflags(write=False)
+    return array
 
 
 def _checked_model(members: dict[str, npt.NDArray[np.generic]], path: Path) -> NGramModel:
@@ -140,7 +163,7 @@ def _checked_model(members: dict[str, npt.NDArray[np.generic]], path: Path) -> N
     return NGramModel(words, int(members["order"][0]), arrays)
 
 
-@kernel
+@bare_kernel
 def _sound(model: NGramArrays, words: int) -> bool:
     """Return whether no search in the automaton can leave its arrays, run for ever, or meet a NaN."""
     states = len(model.backoffs)

@@ -73,6 +73,13 @@ class NGramTables:
         """How many n-grams each order has."""
         return tuple(len(table.words) for table in self.levels)
 
+    def extended(self, order: int) -> npt.NDArray[np.bool_]:
+        """Return which n-grams `(n,)` of an order are the context of a longer one."""
+        extended = np.zeros(self.counts[order - 1], np.bool_)
+        if order < self.order:
+            extended[self.levels[order].contexts] = True
+        return extended
+
     def ids(self, order: int, rows: npt.NDArray[np.integer] | slice = slice(None)) -> npt.NDArray[np.int32]:
         """Return the words `(n, order)` of n-grams, all of an order or those of some rows."""
         table = self.levels[order - 1]

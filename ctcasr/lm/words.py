@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ctcasr.compiling import inline_kernel, kernel
-from ctcasr.lm.automaton import mixed
+from ctcasr.compiling import bare_kernel, inline_kernel
+from ctcasr.lm.automaton import Integer, mixed
 
 EMPTY = -1
 NEWLINE = 10
@@ -78,7 +78,7 @@ def listed_words(table: WordTable) -> tuple[str, ...]:
 
 
 @inline_kernel
-def word_hash(text: npt.NDArray[np.uint8], start: int, end: int) -> int:
+def word_hash(text: npt.NDArray[np.uint8], start: Integer, end: Integer) -> Integer:
     """Return a hash of 63 bits of a stretch of bytes."""
     value = np.uint64(0xCBF29CE484222325)  # FNV-1a (Fowler, Noll, Vo 1991), then mixed
     for place in range(start, end):
@@ -87,7 +87,7 @@ def word_hash(text: npt.NDArray[np.uint8], start: int, end: int) -> int:
 
 
 @inline_kernel
-def word_slot(table: WordTable, text: npt.NDArray[np.uint8], start: int, end: int) -> int:
+def word_slot(table: WordTable, text: npt.NDArray[np.uint8], start: Integer, end: Integer) -> Integer:
     """Return the slot that holds the word `text[start:end]`, or the empty one where it would go."""
     value = word_hash(text, start, end)
     mask = len(table.slots) - 1
@@ -109,15 +109,17 @@ def word_slot(table: WordTable, text: npt.NDArray[np.uint8], start: int, end: in
 
 
 @inline_kernel
-def number_in_slot(table: WordTable, slot: int) -> int:
+def number_in_slot(table: WordTable, slot: Integer) -> Integer:
     """Return the number of the word in a slot that is not empty."""
-    return table.slots[slot] & _NUMBER_MASK
+    return np.int64(table.slots[slot] & _NUMBER_MASK)
 
 
 @inline_kernel
-def add_word(table: WordTable, slot: int, text: npt.NDArray[np.uint8], start: int, end: int) -> int:
+def add_word(
+    table: WordTable, slot: Integer, text: npt.NDArray[np.uint8], start: Integer, end: Integer
+) -> Integer:
     """Put a new word into its empty slot, where there is room for it, and return its number."""
-    number = table.size[0]
+    number = np.int64(table.size[0])
     table.slots[slot] = ((word_hash(text, start, end) >> _FINGERPRINT_SHIFT) << _FINGERPRINT_SHIFT) | number
     first = table.starts[number]
     for place in range(end - start):
@@ -128,7 +130,7 @@ def add_word(table: WordTable, slot: int, text: npt.NDArray[np.uint8], start: in
     return number
 
 
-@kernel
+@bare_kernel
 def _fill_slots(table: WordTable) -> None:
     """Enter all words of a table whose slots are empty."""
     for number in range(table.size[0]):

@@ -1,35 +1,100 @@
-"""The CTC loss of a batch."""
+"""The CTC loss of a batch, and what is added to it."""
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from ctcasr.ctc.forward_backward import CtcBatch, ctc_losses, forward_backward
 from ctcasr.models.subsampling import valid_frames
 
 
 def ctc_loss(log_probs: Tensor, input_lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
     """Return -log p(targets | log_probs) of each utterance, `(B,)`, in nats (Graves et al. 2006).
 
-    An utterance whose targets do not fit its frames has an infinite loss; nothing is set to zero in silence.
+    An utterance whose targets do not fit its frames has an infinite loss, and a gradient of zero; nothing is set
+    to zero in silence. On a CPU the sums are float64's, on as many threads as torch has; a GPU uses torch's.
 
     Args:
-        log_probs: `(B, T', V)` normalised natural log-probabilities, blank 0.
+        log_probs: `(B, T', V)` normalised natural log-probabilities, blank 0; half precision becomes float32.
         input_lengths: `(B,)` valid frames.
-        targets: `(B, U)` symbol numbers, zero beyond each length.
+        targets: `(B, U)` symbol numbers; what lies beyond each length does not matter.
         target_lengths: `(B,)` symbols.
+
+    Raises:
+        DataError: lengths do not fit the shapes, or a target is no symbol or the blank (on a CPU).
     """
-    losses: Tensor = functional.ctc_loss(
-        log_probs.transpose(0, 1).to(torch.promote_types(log_probs.dtype, torch.float32)),
-        targets,
-        input_lengths,
-        target_lengths,
-        blank=0,
-        reduction="none",
-        zero_infinity=False,
-    )
+    log_probs = log_probs.to(torch.promote_types(log_probs.dtype, torch.float32))
+    if log_probs.device.type != "cpu":
+        return _device_ctc_loss(log_probs, input_lengths, targets, target_lengths)
+    losses: Tensor = _CtcLoss.apply(log_probs, input_lengths, targets, target_lengths)  # type: ignore[no-untyped-call]
     return losses
+
+
+class _CtcLoss(torch.autograd.Function):
+    """The sums of `ctcasr.ctc.forward_backward`, for torch to differentiate."""
+
+    @staticmethod
+    def forward(ctx: Any, log_probs: Tensor, *integers: Tensor) -> Tensor:
+        """Return the losses `(B,)`, and keep the occupancies if a gradient is wanted."""
+        batch = CtcBatch(log_probs.detach().numpy(), *(tensor.numpy() for tensor in integers))
+        if ctx.needs_input_grad[0]:
+            ctx.occupancies = forward_backward(batch, torch.get_num_threads())
+            losses = ctx.occupancies.losses
+        else:
+            losses = ctc_losses(batch, torch.get_num_threads())
+        return torch.from_numpy(losses).to(log_probs.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradient with respect to log_probs."""
+        weights = gradient.to(torch.float64).numpy()
+        return torch.from_numpy(ctx.occupancies.gradient(weights, torch.get_num_threads())), None, None, None
+
+
+def _device_ctc_loss(
+    log_probs: Tensor, input_lengths: Tensor, targets: Tensor, target_lengths: Tensor
+) -> Tensor:
+    """Return what `ctc_loss` promises, by torch's own.
+
+    Torch gives an infinite loss a gradient of NaN, and with `zero_infinity` hides it: here the infinity is added
+    to the loss that is hidden, which leaves its gradient zero.
+    """
+
+    def losses(zero_infinity: bool) -> Tensor:
+        return functional.ctc_loss(
+            log_probs.transpose(0, 1),
+            targets,
+            input_lengths,
+            target_lengths,
+            reduction="none",
+            zero_infinity=zero_infinity,
+        )
+
+    with torch.no_grad():
+        plain = losses(False)
+    return losses(True) + torch.where(plain == math.inf, math.inf, 0.0)
+
+
+def smoothing_loss(log_probs: Tensor, input_lengths: Tensor) -> Tensor:
+    """Return how far the outputs of each utterance are from uniform, `(B,)`, in nats over their frames.
+
+    The Kullback-Leibler divergence of the output from the uniform distribution, summed over the frames, which
+    keeps the output from becoming a row of peaks (Kim et al. 2018, Improved training for online end-to-end
+    speech recognition systems).
+
+    Args:
+        log_probs: `(B, T', V)`.
+        input_lengths: `(B,)` valid frames.
+    """
+    divergence = -log_probs.mean(-1) - math.log(log_probs.shape[2])
+    return divergence.masked_fill(~valid_frames(input_lengths, log_probs.shape[1]), 0.0).sum(-1)
 
 
 def consistency_loss(log_probs: Tensor, input_lengths: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ctcasr.decoding import BeamSettings
 from ctcasr.errors import BundleError, DataError
 from ctcasr.features import FeatureSettings, GlobalStatistics
 from ctcasr.text import Vocabulary
@@ -18,6 +19,8 @@ DEFAULT = "an4"
 
 DESCRIPTION = "bundle.json"
 TOKENS = "tokens.txt"
+LANGUAGE_MODEL = "lm.npz"
+LEXICON = "lexicon.txt"
 MODEL_FILES = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
 
 
@@ -49,6 +52,7 @@ class BundleDescription(BaseModel):
     symbols: int = Field(ge=2)
     licence: str = ""
     training: TrainingSummary | None = None
+    decoding: BeamSettings | None = None
 
 
 class _Version(BaseModel):

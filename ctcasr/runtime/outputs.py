@@ -18,8 +18,8 @@ def as_text(transcript: Transcript) -> str:
 
 
 def as_json(transcript: Transcript) -> str:
-    """Return one JSON object on one line: text, confidence, and words with times in seconds."""
-    fields = {
+    """Return one JSON object on one line: text, confidence, words with times in seconds, alternatives if any."""
+    fields: dict[str, object] = {
         "id": transcript.id,
         "audio_filepath": transcript.audio_path,
         "duration": round(transcript.duration_seconds, 3),
@@ -31,10 +31,21 @@ def as_json(transcript: Transcript) -> str:
                 "start": round(word.start_seconds, 3),
                 "end": round(word.end_seconds, 3),
                 "confidence": round(word.confidence, 4),
+                **({"hot": True} if word.is_hot else {}),
             }
             for word in transcript.words
         ],
     }
+    if transcript.alternatives:
+        fields["nbest"] = [
+            {
+                "text": other.text,
+                "log_prob": round(other.log_prob, 4),
+                "acoustic_log_prob": round(other.acoustic_log_prob, 4),
+                "lm_log_prob": round(other.lm_log_prob, 4),
+            }
+            for other in transcript.alternatives
+        ]
     return json.dumps(fields, ensure_ascii=False)
 
 

@@ -16,15 +16,26 @@ import numpy.typing as npt
 
 from ctcasr import audio
 from ctcasr.data import Utterance
-from ctcasr.decoding import check_log_probs, greedy
+from ctcasr.decoding import Hypothesis, check_log_probs
 from ctcasr.errors import AudioError, BundleError, ConfigError, CtcAsrError, DataError
 from ctcasr.features import FeatureExtractor
 from ctcasr.runtime.bundle import DESCRIPTION, Bundle, find_bundle, read_bundle
+from ctcasr.runtime.decoder import DecodingOptions, make_decoder
 from ctcasr.runtime.session import AcousticSession
 from ctcasr.runtime.words import Word, words_of
 
 MAX_SECONDS = 1800.0
 """Longest recording that is recognised in one piece; memory grows by about 45 MB a minute."""
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One of the best hypotheses: its text, and natural logarithms of its scores as `Hypothesis` has them."""
+
+    text: str
+    log_prob: float
+    acoustic_log_prob: float
+    lm_log_prob: float
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,7 @@ class Transcript:
         confidence: mean confidence of the symbols, in [0, 1]; 1 where nothing was recognised.
         error: why the recording could not be recognised; empty if it was.
         timings: seconds spent on `read`, `features`, `network` and `decode`.
+        alternatives: the best hypotheses, the transcript's own first; as many as were asked for.
     """
 
     id: str
@@ -50,6 +62,7 @@ class Transcript:
     confidence: float = 0.0
     error: str = ""
     timings: dict[str, float] = field(default_factory=dict)
+    alternatives: tuple[Alternative, ...] = ()
 
 
 class Recognizer:
@@ -60,13 +73,30 @@ class Recognizer:
     ...     print(transcript.text)
     """
 
-    def __init__(self, bundle: Bundle, precision: Literal["int8", "fp32"] | None = None) -> None:
-        """Load the bundle's network.
+    def __init__(
+        self,
+        bundle: Bundle,
+        precision: Literal["int8", "fp32"] | None = None,
+        *,
+        decoding: DecodingOptions | None = None,
+        alternatives: int = 1,
+    ) -> None:
+        """Load the bundle's network, and its language model and lexicon if it has them.
+
+        Args:
+            bundle: to recognise with.
+            precision: of the network; by default int8 where there is one.
+            decoding: what is wanted of the decoder, beyond what the bundle says.
+            alternatives: hypotheses wanted of each recording.
 
         Raises:
-            BundleError: the network is missing, damaged, or does not fit the bundle.
+            BundleError: a file of the bundle is missing, damaged, or does not fit the others.
+            ConfigError: the decoding options contradict each other.
+            DataError: a language model or lexicon of the options is damaged.
         """
         self.bundle = bundle
+        self._alternatives = alternatives
+        self._decode = make_decoder(bundle, decoding)
         self._session = AcousticSession(bundle, precision)
         try:
             self._extractor = FeatureExtractor(bundle.description.features, bundle.description.statistics)
@@ -97,14 +127,19 @@ class Recognizer:
 
     @classmethod
     def load(
-        cls, bundle: str | Path | None = None, precision: Literal["int8", "fp32"] | None = None
+        cls,
+        bundle: str | Path | None = None,
+        precision: Literal["int8", "fp32"] | None = None,
+        *,
+        decoding: DecodingOptions | None = None,
+        alternatives: int = 1,
     ) -> Recognizer:
         """Load a bundle by path or by the name it has inside the package; by default the package's own.
 
         Raises:
             BundleError: there is no such bundle, or it is damaged.
         """
-        return cls(read_bundle(find_bundle(bundle)), precision)
+        return cls(read_bundle(find_bundle(bundle)), precision, decoding=decoding, alternatives=alternatives)
 
     @property
     def precision(self) -> str:
@@ -178,9 +213,19 @@ class Recognizer:
         times.append(time.perf_counter())
         log_probs = self._session(features)
         times.append(time.perf_counter())
-        hypothesis = greedy(log_probs)
+        hypotheses = self._decode(log_probs, self._alternatives)
+        hypothesis = hypotheses[0]
         duration = len(waveform) / self.bundle.description.features.sample_rate
-        words = words_of(hypothesis, self.bundle.vocabulary, self.bundle.frame_seconds, duration)
+        words = self._words(hypothesis, duration)
+        alternatives = [
+            Alternative(
+                " ".join(word.text for word in self._words(other, duration)),
+                other.log_prob,
+                other.acoustic_log_prob,
+                other.lm_log_prob,
+            )
+            for other in (hypotheses if self._alternatives > 1 else ())
+        ]
         times.append(time.perf_counter())
         confidences = [token.confidence for token in hypothesis.tokens]
         stages = dict(zip(("features", "network", "decode"), np.diff(times).tolist(), strict=True))
@@ -192,4 +237,8 @@ class Recognizer:
             words=words,
             confidence=float(np.mean(confidences)) if confidences else 1.0,
             timings={"read": read_seconds, **stages},
+            alternatives=tuple(alternatives),
         )
+
+    def _words(self, hypothesis: Hypothesis, duration_seconds: float) -> tuple[Word, ...]:
+        return words_of(hypothesis, self.bundle.vocabulary, self.bundle.frame_seconds, duration_seconds)

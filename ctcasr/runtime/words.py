@@ -2,43 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctcasr.decoding import Hypothesis, Token
+from ctcasr.decoding import Hypothesis, Token, WordSpan
 from ctcasr.text import Vocabulary
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word, its times in seconds from the start of the audio, and its confidence in [0, 1]."""
+    """A word, its times in seconds from the start of the audio, and its confidence in [0, 1].
+
+    `is_hot` tells that it belongs to a hot word or phrase that was asked for.
+    """
 
     text: str
     start_seconds: float
     end_seconds: float
     confidence: float
+    is_hot: bool = False
 
 
 def words_of(
     hypothesis: Hypothesis, vocabulary: Vocabulary, frame_seconds: float, duration_seconds: float
 ) -> tuple[Word, ...]:
-    """Return the words between the spaces of a hypothesis.
+    """Return the words of a hypothesis: those that the decoder found, or what stands between its spaces.
 
     A word reaches from the first frame of its first symbol to the last frame of its last one, and not
     beyond the audio, which may end inside the last frame; its confidence is the mean of its symbols'.
     """
-    groups: list[list[Token]] = [[]]
-    for token in hypothesis.tokens:
-        if vocabulary.characters[token.id] == " ":
-            groups.append([])
-        else:
-            groups[-1].append(token)
-    return tuple(
-        Word(
-            text=vocabulary.decode([token.id for token in group]),
-            start_seconds=min(group[0].start_frame * frame_seconds, duration_seconds),
-            end_seconds=min(group[-1].end_frame * frame_seconds, duration_seconds),
-            confidence=sum(token.confidence for token in group) / len(group),
+    words = []
+    for span in hypothesis.words or _between_spaces(hypothesis.tokens, vocabulary):
+        tokens = hypothesis.tokens[span.start : span.end]
+        words.append(
+            Word(
+                text=span.text,
+                start_seconds=min(tokens[0].start_frame * frame_seconds, duration_seconds),
+                end_seconds=min(tokens[-1].end_frame * frame_seconds, duration_seconds),
+                confidence=sum(token.confidence for token in tokens) / len(tokens),
+                is_hot=span.hot,
+            )
         )
-        for group in groups
-        if group
-    )
+    return tuple(words)
+
+
+def _between_spaces(tokens: Sequence[Token], vocabulary: Vocabulary) -> list[WordSpan]:
+    spans, start = [], 0
+    for place in range(len(tokens) + 1):
+        if place < len(tokens) and vocabulary.characters[tokens[place].id] != " ":
+            continue
+        if place > start:
+            text = vocabulary.decode([token.id for token in tokens[start:place]])
+            spans.append(WordSpan(text, start, place))
+        start = place + 1
+    return spans

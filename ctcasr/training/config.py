@@ -96,6 +96,12 @@ class OptimizerSettings(BaseModel):
         description="weight of the divergence between two maskings of each utterance; 0 masks it once, "
         "0.2 doubles the work and is worth it where recordings are few",
     )
+    label_smoothing: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the loss that pulls the output of every frame to uniform, against a row of peaks",
+    )
 
 
 class RunSettings(BaseModel):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ctcasr.data import Utterance, read_manifest
 from ctcasr.errors import ConfigError, DataError
 from ctcasr.features import GlobalStatistics
-from ctcasr.models import AcousticModel, consistency_loss, ctc_loss
+from ctcasr.models import AcousticModel, consistency_loss, ctc_loss, smoothing_loss
 from ctcasr.text import Vocabulary
 from ctcasr.training.batching import plan_batches
 from ctcasr.training.checkpoints import (
@@ -214,7 +214,10 @@ class Trainer:
         """Return each utterance's loss, `(B,)`: the mean over its maskings, and how far these disagree."""
         maskings, weight = batch.kept_frames.shape[1], self.config.optimizer.consistency
         targets, target_lengths = batch.targets.repeat(maskings, 1), batch.target_lengths.repeat(maskings)
-        losses = ctc_loss(log_probs, input_lengths, targets, target_lengths).view(maskings, -1).mean(0)
+        losses = ctc_loss(log_probs, input_lengths, targets, target_lengths)
+        if share := self.config.optimizer.label_smoothing:
+            losses = (1 - share) * losses + share * smoothing_loss(log_probs, input_lengths)
+        losses = losses.view(maskings, -1).mean(0)
         if maskings == 2:
             losses = losses + weight * consistency_loss(log_probs, input_lengths)
         return losses

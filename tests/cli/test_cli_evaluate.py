@@ -133,9 +133,9 @@ class TestOptions:
         seen: list[tuple[object, ...]] = []
         load, transcribe = Recognizer.load, Recognizer.transcribe
 
-        def spy_load(bundle: Any = None, precision: Any = None) -> Recognizer:
+        def spy_load(bundle: Any = None, precision: Any = None, **options: Any) -> Recognizer:
             seen.append((bundle, precision))
-            return load(bundle, precision)
+            return load(bundle, precision, **options)
 
         def spy_transcribe(self: Recognizer, recordings: Any, *, threads: int | None = None) -> Any:
             seen.append((self.precision, threads))

@@ -1,4 +1,4 @@
-"""The CTC loss against enumeration of all paths, the consistency loss against its formula."""
+"""The CTC loss against enumeration of all paths, the other losses against their formulas."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctcasr.ctc import log_likelihood, min_input_length
-from ctcasr.models import consistency_loss, ctc_loss
+from ctcasr.errors import DataError
+from ctcasr.models import consistency_loss, ctc_loss, smoothing_loss
+from ctcasr.models.loss import _device_ctc_loss
 
 
 def loss_of(logits: torch.Tensor, targets: list[int], frames: int | None = None) -> torch.Tensor:
@@ -81,6 +83,96 @@ def test_half_precision_is_computed_in_float32() -> None:
     logits = torch.zeros(4, 3, dtype=torch.bfloat16)
     loss = loss_of(logits, [1])
     assert loss.dtype == torch.float32
+
+
+LOSSES = [ctc_loss, _device_ctc_loss]  # the kernel's, and torch's as it is on a GPU
+
+
+def mixed_batch(dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, ...]:
+    """Return logits and a batch whose second utterance is infeasible, whose third is empty."""
+    logits = torch.randn(4, 6, 3, generator=torch.Generator().manual_seed(5), dtype=torch.float64).to(dtype)
+    targets = torch.tensor([[1, 2, 0], [1, 1, 1], [0, 0, 0], [2, 2, 0]])
+    return logits.requires_grad_(), torch.tensor([6, 4, 5, 3]), targets, torch.tensor([2, 3, 0, 2])
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_an_infinite_loss_has_no_gradient(loss) -> None:
+    logits, *rest = mixed_batch()
+    losses = loss(logits.log_softmax(-1), *rest)
+    assert torch.isinf(losses).tolist() == [False, True, False, False]
+    for weights in ([1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 1.0, 1.0]):
+        (gradient,) = torch.autograd.grad((losses * torch.tensor(weights)).sum(), logits, retain_graph=True)
+        assert torch.isfinite(gradient).all()
+        assert not gradient[1].any()
+        assert not gradient[3, 3:].any()
+        assert gradient[[0, 2]].abs().sum((1, 2)).min() > 0.1
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
+def test_both_devices_agree(dtype: torch.dtype, tolerance: float) -> None:
+    logits, *rest = mixed_batch(dtype)
+    ours, theirs = (loss(logits.log_softmax(-1), *rest) for loss in LOSSES)
+    assert ours.dtype == theirs.dtype == dtype
+    torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
+    weights = torch.tensor([0.3, 2.0, -1.0, 1.0], dtype=dtype)
+    gradients = [torch.autograd.grad(losses @ weights, logits)[0] for losses in (ours[None], theirs[None])]
+    torch.testing.assert_close(*gradients, rtol=tolerance, atol=tolerance)
+
+
+def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctcasr.ctc.forward_backward.STATES_A_THREAD", 1)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            logits, *rest = mixed_batch(torch.float32)
+            losses = ctc_loss(logits.log_softmax(-1), *rest)
+            losses.sum().backward()
+            found.append((losses, logits.grad))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])
+
+
+def test_without_a_gradient_the_losses_are_the_same() -> None:
+    logits, *rest = mixed_batch()
+    with_gradient = ctc_loss(logits.log_softmax(-1), *rest)
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            assert torch.equal(ctc_loss(logits.log_softmax(-1), *rest), with_gradient)
+    assert torch.equal(ctc_loss(logits.detach().log_softmax(-1), *rest), with_gradient)
+
+
+def test_what_lies_beyond_the_lengths_is_not_read() -> None:
+    logits, lengths, targets, counts = mixed_batch()
+    log_probs = logits.detach().log_softmax(-1)
+    changed, other_targets = log_probs.clone(), targets.clone()
+    for row in range(4):
+        changed[row, lengths[row] :] = math.nan
+        other_targets[row, counts[row] :] = -1
+    ours = ctc_loss(log_probs, lengths, targets, counts)
+    assert torch.equal(ours, ctc_loss(changed, lengths, other_targets, counts))
+
+
+def test_wrong_targets_are_refused() -> None:
+    with pytest.raises(DataError, match="target 1 of utterance 0 is 3; expected 1 to 2"):
+        loss_of(torch.zeros(5, 3), [1, 3])
+
+
+def test_smoothing_is_the_divergence_from_uniform() -> None:
+    log_probs = two_maskings()[:3]
+    expected = [
+        divergence(np.full((count, 4), -math.log(4)), log_probs[row, :count].numpy())
+        for row, count in enumerate(LENGTHS.tolist())
+    ]
+    assert smoothing_loss(log_probs, LENGTHS).tolist() == pytest.approx(expected)
+    assert smoothing_loss(torch.zeros(1, 5, 4).log_softmax(-1), LENGTHS[:1]).tolist() == pytest.approx(
+        [0], abs=1e-6
+    )
+    changed = log_probs.clone()
+    changed[1, 4:] = math.nan  # beyond its length
+    assert torch.equal(smoothing_loss(changed, LENGTHS), smoothing_loss(log_probs, LENGTHS))
 
 
 def two_maskings(seed: int = 0) -> torch.Tensor:

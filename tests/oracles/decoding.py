@@ -12,7 +12,10 @@ Words = tuple[str, ...]
 
 
 def readings(
-    labelling: Sequence[int], kinds: Sequence[int], spellings: Mapping[tuple[int, ...], Sequence[str]], open_: bool
+    labelling: Sequence[int],
+    kinds: Sequence[int],
+    spellings: Mapping[tuple[int, ...], Sequence[str]],
+    open_: bool,
 ) -> list[Words]:
     """Return the word sequences that a labelling can be read as; `open_` reads what is no word as `<unk>`."""
     if EITHER in list(kinds):
@@ -36,7 +39,9 @@ def readings(
     return found
 
 
-def _segmentations(labelling: tuple[int, ...], spellings: Mapping[tuple[int, ...], Sequence[str]]) -> list[Words]:
+def _segmentations(
+    labelling: tuple[int, ...], spellings: Mapping[tuple[int, ...], Sequence[str]]
+) -> list[Words]:
     if not labelling:
         return [()]
     found = []

@@ -15,7 +15,7 @@ import torch
 
 from ctcasr.data import Utterance
 from ctcasr.errors import ConfigError, DataError
-from ctcasr.models import consistency_loss, ctc_loss
+from ctcasr.models import consistency_loss, ctc_loss, smoothing_loss
 from ctcasr.text import Vocabulary
 from ctcasr.training import loop
 from ctcasr.training.checkpoints import CheckpointFolder, read_tensors
@@ -117,7 +117,9 @@ def test_a_seed_decides_the_run(corpus, tmp_path: Path) -> None:
     assert metrics(tmp_path / "a")[0]["train_loss"] != metrics(tmp_path / "c")[0]["train_loss"]
 
 
-@pytest.mark.parametrize("option", ["optimizer.consistency", "augment.frequency_warp"])
+@pytest.mark.parametrize(
+    "option", ["optimizer.consistency", "optimizer.label_smoothing", "augment.frequency_warp"]
+)
 def test_an_option_changes_the_run_and_the_seed_decides_it(corpus, tmp_path: Path, option: str) -> None:
     config = corpus(optimizer__epochs=1)
     for name, value in {"without": "0", "a": "0.2", "b": "0.2", "more": "0.4"}.items():
@@ -215,6 +217,15 @@ def test_the_loss_is_that_of_both_maskings_and_their_divergence(corpus) -> None:
     disagreement = consistency_loss(log_probs, lengths)
     assert (disagreement > 0).all()
     torch.testing.assert_close(losses, (parts[0] + parts[1]) / 2 + 0.5 * disagreement)
+
+
+def test_smoothing_is_a_share_of_the_loss(corpus) -> None:
+    trainer = Trainer(read_config(corpus(model__dropout=0.0, optimizer__label_smoothing=0.1)))
+    (batch,) = trainer.feeder.batches(trainer.feeder.dataset(trainer.train_set), [[0, 7, 3]], 0)
+    log_probs, lengths = trainer.model(*trainer.feeder.features(batch))
+    plain = ctc_loss(log_probs, lengths, batch.targets, batch.target_lengths)
+    expected = 0.9 * plain + 0.1 * smoothing_loss(log_probs, lengths)
+    torch.testing.assert_close(trainer._losses(log_probs, lengths, batch), expected)
 
 
 def test_evaluation_neither_masks_nor_warps(corpus) -> None:

@@ -1,0 +1,196 @@
+"""What a beam search stands on: settings, lexicon, language model and hot words, laid out for the kernels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ctcasr.decoding.hot_words import HotWords
+from ctcasr.decoding.lexicon import UNKNOWN, Lexicon, WordScores, lexicon_arrays
+from ctcasr.decoding.search_types import (
+    FRESH,
+    INSIDE,
+    LEXICON,
+    NO_LM,
+    NODE,
+    NODES,
+    PICK,
+    SLOT,
+    TOKEN_LM,
+    HotArrays,
+    Int32,
+    LexiconArrays,
+    SearchState,
+    SearchWeights,
+)
+from ctcasr.decoding.settings import BeamSettings
+from ctcasr.decoding.survival import keep_reachable
+from ctcasr.errors import ConfigError
+from ctcasr.lm import NGramModel
+from ctcasr.lm.automaton import NGramArrays, score_word
+
+
+@dataclass(frozen=True)
+class SearchGraph:
+    """Everything that a search does not change.
+
+    Attributes:
+        symbols: of the acoustic model; the first is the blank.
+        words: the lexicon, if there is one.
+        hot_words: the phrases to favour.
+        lexicon, model, hot, weights: the same and the settings, for the kernels.
+        start_state: of the language model at the beginning of an utterance.
+        end_word: of the language model, scored at the end of an utterance; -1 without a model.
+    """
+
+    symbols: tuple[str, ...]
+    words: Lexicon | None
+    hot_words: HotWords
+    lexicon: LexiconArrays
+    model: NGramArrays
+    hot: HotArrays
+    weights: SearchWeights
+    start_state: int
+    end_word: int
+
+    def new_state(self, frames: int, before: SearchState | None) -> SearchState:
+        """Return a search with room for so many more frames: at its beginning, or where another stands."""
+        weights = self.weights
+        beam, tokens = weights.beam, weights.tokens
+        fresh = beam * tokens * weights.endings
+        nodes = 1 + beam * frames + (0 if before is None else int(before.counts[NODES]))
+        state = SearchState(
+            tree=np.empty(nodes, NODE),
+            slot_of=np.empty(nodes, np.int32),
+            slots=np.empty(2 * beam, SLOT),
+            fresh=np.empty(fresh, FRESH),
+            total=np.empty(beam + fresh),
+            order=np.empty(beam + fresh),
+            picks=np.empty(tokens, PICK),
+            place_of=np.full(len(self.symbols), -1, np.int32),
+            taken=np.empty(beam * tokens, bool),
+            counts=np.array([1, 1, 0, 0]),
+            log_scale=np.zeros(1),
+        )
+        if before is not None:
+            keep_reachable(before, state)
+            return state
+        state.tree[0] = (-1, -1, -1, 0, self.start_state, 0, -1, -1, 1.0, 0.0, 0.0)
+        state.slots[0] = (0, -1, -1, 0, self.start_state, 0, 1.0, 1.0, 0.0, 0.0, 0.0, -1.0)
+        state.slot_of[0] = 0
+        return state
+
+
+def build_graph(
+    symbols: Sequence[str],
+    settings: BeamSettings,
+    lexicon: Lexicon | None,
+    model: NGramModel | None,
+    hot_words: HotWords | None,
+) -> SearchGraph:
+    """Lay out the parts of a search; see `BeamSearch`.
+
+    Raises:
+        ConfigError: the parts do not fit each other.
+    """
+    hot_words = hot_words or HotWords((), np.zeros(len(symbols), np.uint8), 0.0)
+    arrays = _no_model() if model is None else model.arrays
+    hot = hot_words.arrays()
+    if lexicon is None:
+        words, mode = _symbols_alone(symbols, settings, model), NO_LM if model is None else TOKEN_LM
+    else:
+        words, mode = _lay_out(symbols, settings, lexicon, model, arrays), LEXICON
+    most = float(hot.factor.max())
+    if mode == TOKEN_LM:
+        most *= math.exp(max(0.0, settings.word_bonus))
+    elif mode == LEXICON:
+        most *= max(1.0, float(words.factor[1:].max()))
+    weights = SearchWeights(
+        mode=mode,
+        beam=settings.beam_size,
+        tokens=min(settings.tokens, len(symbols) - 1),
+        min_token_log_prob=settings.min_token_log_prob,
+        blank_skip=math.log(settings.blank_skip),
+        score_factor=math.exp(-settings.score_threshold),
+        lm_weight=settings.lm_weight,
+        bonus=settings.word_bonus,
+        most_factor=most,
+        endings=1 + int(np.diff(words.word_first).max()),
+    )
+    return SearchGraph(
+        symbols=tuple(symbols),
+        words=lexicon,
+        hot_words=hot_words,
+        lexicon=words,
+        model=arrays,
+        hot=hot,
+        weights=weights,
+        start_state=0 if model is None else model.start_state,
+        end_word=-1 if model is None else model.end_word,
+    )
+
+
+def _symbols_alone(symbols: Sequence[str], settings: BeamSettings, model: NGramModel | None) -> LexiconArrays:
+    if settings.unknown_cost is not None:
+        raise ConfigError("unknown_cost is for words outside a lexicon; give a lexicon, or leave it out")
+    if model is None:
+        return _no_lexicon(np.zeros(len(symbols), np.int32))
+    missing = sorted(set(symbols[1:]) - set(model.words))
+    if len(missing) > len(symbols) // 2:
+        raise ConfigError(
+            f"the language model knows words, but not symbols such as {missing[:3]}; give a lexicon with it"
+        )
+    return _no_lexicon(np.array([model.word_id(symbol) for symbol in symbols], np.int32))
+
+
+def _lay_out(
+    symbols: Sequence[str],
+    settings: BeamSettings,
+    lexicon: Lexicon,
+    model: NGramModel | None,
+    arrays: NGramArrays,
+) -> LexiconArrays:
+    if len(lexicon.kinds) != len(symbols):
+        raise ConfigError(
+            f"the lexicon is spelled in {len(lexicon.kinds)} symbols, the model writes {len(symbols)}; "
+            "make the lexicon from the model's vocabulary"
+        )
+    names = [*lexicon.words, UNKNOWN]
+    numbers = np.array([0 if model is None else model.word_id(word) for word in names], np.int32)
+    bonus = np.full(len(names), settings.word_bonus)
+    bonus[-1] += settings.unknown_cost or 0.0
+    unigrams = np.array([score_word(arrays, 0, number)[0] for number in numbers])
+    scores = WordScores(numbers, unigrams, bonus, settings.unknown_cost is not None)
+    return lexicon_arrays(lexicon, scores, settings.lm_weight)
+
+
+def _no_model() -> NGramArrays:
+    """Return a language model that finds every word certain."""
+    return NGramArrays(
+        keys=(np.array([0, -1], np.int64)),
+        log_probs=(np.zeros(2, np.float32)),
+        next_states=(np.zeros(2, np.int32)),
+        backoffs=(np.zeros(1, np.float32)),
+        backoff_states=(np.zeros(1, np.int32)),
+        unknown=(np.zeros(1, np.int32)),
+    )
+
+
+def _no_lexicon(lm_words: Int32) -> LexiconArrays:
+    """Return a lexicon without words: its root alone, and the numbers of the symbols in the language model."""
+    none = np.zeros(0, np.int32)
+    return LexiconArrays(
+        first=np.ones(2, np.int32),
+        entered=np.zeros(1, np.int32),
+        look_ahead=np.zeros(1),
+        factor=np.ones(1),
+        word_first=np.zeros(2, np.int32),
+        words=none,
+        lm_words=lm_words,
+        bonus=np.zeros(0),
+        kind=np.full(len(lm_words), INSIDE, np.uint8),
+        unknown=np.zeros(1, np.int32),
+    )

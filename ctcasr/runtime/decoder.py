@@ -1,0 +1,165 @@
+"""Which decoder a bundle and its user want, made ready."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ctcasr.decoding import BeamSettings, Hypothesis, greedy
+from ctcasr.errors import BundleError, ConfigError, DataError
+from ctcasr.runtime.bundle import LANGUAGE_MODEL, LEXICON, Bundle
+from ctcasr.text import SPACE, Vocabulary
+
+if TYPE_CHECKING:
+    from ctcasr.decoding.lexicon import Lexicon
+    from ctcasr.lm import NGramModel
+
+Decoder = Callable[[npt.NDArray[np.float32], int], list[Hypothesis]]
+"""From `log_probs (T', V)` to the so many best hypotheses, the best first."""
+
+
+@dataclass(frozen=True)
+class DecodingOptions:
+    """What a user wants of the decoder, beyond what the bundle says.
+
+    Attributes:
+        is_greedy: decode along the best path, whatever the bundle carries.
+        language_model: file of an n-gram model: ARPA, gzipped ARPA, or compiled.
+        lexicon: file of words with spellings, or of words alone.
+        hot_words: phrases to favour.
+        settings: of the beam search, by name, instead of the bundle's.
+    """
+
+    is_greedy: bool = False
+    language_model: Path | None = None
+    lexicon: Path | None = None
+    hot_words: Sequence[str] = ()
+    settings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def wants_beam(self) -> bool:
+        """Whether something is asked for that greedy decoding cannot do."""
+        return bool(self.language_model or self.lexicon or self.hot_words or self.settings)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A beam search's settings, language model and lexicon."""
+
+    settings: BeamSettings
+    model: NGramModel | None = None
+    lexicon: Lexicon | None = None
+
+
+def make_decoder(bundle: Bundle, options: DecodingOptions | None = None) -> Decoder:
+    """Return the decoder: greedy, unless the bundle carries a language model or lexicon, or options want a beam.
+
+    Raises:
+        ConfigError: the options contradict each other, or a hot word cannot be spelled.
+        DataError: a language model or a lexicon is damaged.
+        BundleError: the bundle's own language model or lexicon is damaged.
+    """
+    options = options or DecodingOptions()
+    if options.is_greedy and options.wants_beam:
+        raise ConfigError(
+            "greedy decoding has no beam, language model, lexicon or hot words; leave out --greedy or the others"
+        )
+    carried = any((bundle.folder / name).is_file() for name in (LANGUAGE_MODEL, LEXICON))
+    if options.is_greedy or not (options.wants_beam or carried):
+        return lambda log_probs, _: [greedy(log_probs)]
+    from ctcasr.decoding.beam import BeamSearch  # its kernels take a third of a second to load
+    from ctcasr.decoding.hot_words import fit_case, hot_words
+    from ctcasr.decoding.lexicon import kinds_of
+
+    parts = decoding_parts(bundle, options)
+    vocabulary = bundle.vocabulary
+    hot = hot_words(
+        options.hot_words, vocabulary.encode, kinds_of(vocabulary.symbols), parts.settings.hotword_boost
+    )
+    lexicon = parts.lexicon
+    if lexicon is not None and options.hot_words:
+        fitted = (fit_case(phrase, vocabulary.encode) for phrase in options.hot_words)
+        lexicon = lexicon.with_words((word for phrase in fitted for word in phrase.split()), vocabulary)
+    search = BeamSearch(
+        vocabulary.symbols,
+        parts.settings,
+        lexicon=lexicon,
+        model=parts.model,
+        hot=hot if hot.phrases else None,
+    )
+    return lambda log_probs, best: search.decode(log_probs, best=best)
+
+
+def decoding_parts(bundle: Bundle, options: DecodingOptions) -> Parts:
+    """Read what a beam search needs; options come before what the bundle carries."""
+    from ctcasr.decoding.lexicon import Lexicon
+    from ctcasr.lm import load_model
+
+    base = bundle.description.decoding or BeamSettings()
+    settings = BeamSettings.model_validate(base.model_dump() | options.settings)
+    parts = Parts(settings)
+    model_path = options.language_model or bundle.folder / LANGUAGE_MODEL
+    lexicon_path = options.lexicon or bundle.folder / LEXICON
+    try:
+        if options.language_model is not None or model_path.is_file():
+            parts = replace(parts, model=load_model(model_path))
+        if options.lexicon is not None or (lexicon_path.is_file() and options.language_model is None):
+            parts = replace(parts, lexicon=Lexicon.read(lexicon_path, bundle.vocabulary.symbols))
+    except DataError as error:
+        if bundle.folder in (model_path.parent, lexicon_path.parent) and not options.wants_beam:
+            raise BundleError(f"{error}; export the bundle again, or decode with --greedy") from error
+        raise
+    if (
+        parts.model is not None
+        and parts.lexicon is None
+        and not _is_of_symbols(parts.model, bundle.vocabulary)
+    ):
+        parts = replace(parts, lexicon=_known_words(parts.model, bundle.vocabulary, model_path))
+    return parts
+
+
+def _is_of_symbols(model: NGramModel, vocabulary: Vocabulary) -> bool:
+    """Tell whether a model is over the symbols of a vocabulary: `<space>` is among its words."""
+    return SPACE in model.words and SPACE in vocabulary.symbols
+
+
+def _known_words(model: NGramModel, vocabulary: Vocabulary, path: Path) -> Lexicon:
+    """Return the lexicon of the words of a language model that can be spelled."""
+    from ctcasr.decoding.lexicon import Lexicon
+
+    letters = set(vocabulary.characters) - {"", " "}
+    words = [word for word in model.words if not (word.startswith("<") and word.endswith(">"))]
+    spelled = [word for word in words if set(word) <= letters]
+    if not spelled:
+        raise ConfigError(
+            f"{path}: none of its {len(words)} words can be spelled with the model's symbols "
+            f"({' '.join(sorted(letters)[:8])} ...); train it on text normalised as the transcripts are"
+        )
+    return Lexicon.of_characters(spelled, vocabulary)
+
+
+def read_settings(values: dict[str, float | None]) -> dict[str, float]:
+    """Return the settings that were given, checked.
+
+    Raises:
+        ConfigError: one is out of its range; names it.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    for name, value in given.items():
+        if math.isnan(value):
+            raise ConfigError(f"{name} is not a number; give a number")
+    try:
+        BeamSettings.model_validate(given)
+    except ValueError as error:
+        first = error.errors()[0]  # type: ignore[attr-defined]
+        raise ConfigError(f"{first['loc'][0]} = {first['input']}: {first['msg'].lower()}") from error
+    return given
+
+
+__all__ = ["Decoder", "DecodingOptions", "Parts", "decoding_parts", "make_decoder", "read_settings"]

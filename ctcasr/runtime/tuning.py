@@ -1,0 +1,186 @@
+"""Find the weight of a language model and the bonus of a word on held-out speech.
+
+The search is not run once for each pair of weights. It lists the best hypotheses of each utterance with their
+scores apart; any pair only weighs these anew. As the list was made with one pair, it is made again with the
+chosen one and the two are joined, until the choice stays.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ctcasr import audio
+from ctcasr.data import Utterance
+from ctcasr.decoding import BeamSettings, Hypothesis
+from ctcasr.decoding.beam import BeamSearch
+from ctcasr.errors import BundleError, DataError
+from ctcasr.lm import save
+from ctcasr.runtime.bundle import DESCRIPTION, LANGUAGE_MODEL, LEXICON, Bundle
+from ctcasr.runtime.decoder import Parts
+from ctcasr.runtime.recognizer import Recognizer
+from ctcasr.runtime.words import words_of
+from ctcasr.scoring import align
+
+LM_WEIGHTS = np.round(np.arange(0.0, 2.501, 0.05), 2)
+WORD_BONUSES = np.round(np.arange(-2.0, 5.01, 0.25), 2)
+BEST = 100
+"""Hypotheses of an utterance that are weighed."""
+
+MAX_ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A hypothesis with its scores apart: acoustic and language model log-probability, words, errors."""
+
+    acoustic_log_prob: float
+    lm_log_prob: float
+    words: int
+    errors: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A pair of weights and the errors it makes in so many reference words."""
+
+    lm_weight: float
+    word_bonus: float
+    errors: int
+    reference_words: int
+
+    @property
+    def rate(self) -> float:
+        """Word error rate, as a share."""
+        return self.errors / max(1, self.reference_words)
+
+
+def choose(lists: Sequence[Sequence[Candidate]], reference_words: int) -> Choice:
+    """Return the pair of the grid that makes the fewest errors, neighbours counted in.
+
+    One lucky pair beside bad ones is no good choice: pairs are compared by their errors averaged with those
+    of the eight pairs around them; of equal ones the smallest weight and bonus are taken.
+    """
+    errors = np.zeros((len(LM_WEIGHTS), len(WORD_BONUSES)), np.int64)
+    for candidates in lists:
+        acoustic, lm, words, wrong = (
+            np.array(column)
+            for column in zip(
+                *((c.acoustic_log_prob, c.lm_log_prob, c.words, c.errors) for c in candidates), strict=True
+            )
+        )
+        totals = acoustic + LM_WEIGHTS[:, None, None] * lm + WORD_BONUSES[None, :, None] * words
+        errors += wrong[totals.argmax(axis=2)]
+    padded = np.pad(errors.astype(np.float64), 1, mode="edge")
+    around = np.lib.stride_tricks.sliding_window_view(padded, (3, 3)).mean(axis=(2, 3))
+    weight, bonus = np.unravel_index(int(around.argmin()), around.shape)
+    return Choice(
+        float(LM_WEIGHTS[weight]), float(WORD_BONUSES[bonus]), int(errors[weight, bonus]), reference_words
+    )
+
+
+def tune(
+    recognizer: Recognizer,
+    utterances: Iterable[Utterance],
+    parts: Parts,
+    report: Callable[[int, Choice], None],
+) -> tuple[BeamSettings, float]:
+    """Return the settings with the best weights for a manifest, and the word error rate that they decode to.
+
+    Args:
+        recognizer: of the bundle; its network runs once over the utterances.
+        utterances: held-out speech with transcripts; not the test set.
+        parts: settings to start from, language model and lexicon.
+        report: is told the choice of each round.
+
+    Raises:
+        DataError: an utterance cannot be read, or there are no reference words.
+    """
+    references, log_probs = {}, {}
+    rate = recognizer.bundle.description.features.sample_rate
+    for utterance in utterances:
+        waveform = audio.load(
+            utterance.audio_path,
+            rate,
+            offset_seconds=utterance.offset_seconds,
+            duration_seconds=utterance.duration_seconds,
+        )
+        references[utterance.id] = utterance.text.split()
+        log_probs[utterance.id] = recognizer.log_probs(waveform)
+    spoken = sum(map(len, references.values()))
+    if not spoken:
+        raise DataError("the manifest has no words to tune on; give held-out speech with transcripts")
+    found: dict[str, dict[tuple[str, ...], Candidate]] = {identity: {} for identity in references}
+    settings, chosen = parts.settings, None
+    for number in range(MAX_ROUNDS):
+        _collect(recognizer.bundle, replace(parts, settings=settings), references, log_probs, found)
+        choice = choose([list(candidates.values()) for candidates in found.values()], spoken)
+        report(number + 1, choice)
+        if chosen is not None and (choice.lm_weight, choice.word_bonus) == chosen:
+            break
+        chosen = (choice.lm_weight, choice.word_bonus)
+        settings = settings.model_copy(update={"lm_weight": chosen[0], "word_bonus": chosen[1]})
+    decoded = _collect(recognizer.bundle, replace(parts, settings=settings), references, log_probs, {})
+    return settings, decoded / spoken
+
+
+def _collect(
+    bundle: Bundle,
+    parts: Parts,
+    references: Mapping[str, list[str]],
+    log_probs: Mapping[str, npt.NDArray[np.float32]],
+    found: dict[str, dict[tuple[str, ...], Candidate]],
+) -> int:
+    """Add the hypotheses of a search to those found; return the errors of the best ones."""
+    search = BeamSearch(bundle.vocabulary.symbols, parts.settings, lexicon=parts.lexicon, model=parts.model)
+    errors = 0
+    for identity, rows in log_probs.items():
+        for rank, hypothesis in enumerate(search.decode(rows, best=BEST if found else 1)):
+            words = _texts(hypothesis, bundle)
+            known = found.get(identity, {})
+            if words not in known or rank == 0:
+                wrong = align(references[identity], words).counts.errors
+                errors += wrong if rank == 0 else 0
+                units = len(words) if parts.lexicon is not None else len(hypothesis.tokens)
+                known[words] = Candidate(hypothesis.acoustic_log_prob, hypothesis.lm_log_prob, units, wrong)
+    return errors
+
+
+def _texts(hypothesis: Hypothesis, bundle: Bundle) -> tuple[str, ...]:
+    words = words_of(hypothesis, bundle.vocabulary, bundle.frame_seconds, math.inf)
+    return tuple(word.text for word in words)
+
+
+def write_decoding(bundle: Bundle, parts: Parts) -> None:
+    """Make a bundle decode with these settings, language model and lexicon by default.
+
+    Each file appears whole or not at all, the description last.
+
+    Raises:
+        BundleError: the bundle's folder cannot be written to.
+    """
+    description = bundle.description.model_copy(update={"decoding": parts.settings})
+    try:
+        with tempfile.TemporaryDirectory(dir=bundle.folder, prefix=".tune") as folder:
+            made = Path(folder)
+            if parts.model is not None:
+                save(parts.model, made / LANGUAGE_MODEL)
+            if parts.lexicon is not None:
+                parts.lexicon.write(made / LEXICON, bundle.vocabulary.symbols)
+            (made / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            for name in (LANGUAGE_MODEL, LEXICON, DESCRIPTION):
+                if (made / name).exists():
+                    (made / name).replace(bundle.folder / name)
+    except OSError as error:
+        raise BundleError(
+            f"{bundle.folder}: cannot be written ({error.strerror}); copy the bundle and tune the copy"
+        ) from error
+
+
+__all__ = ["Candidate", "Choice", "choose", "tune", "write_decoding"]

@@ -1,0 +1,114 @@
+"""Hot words: favoured while they grow, paid back where they fail."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctcasr.decoding.beam import BeamSearch
+from ctcasr.decoding.hot_words import HotWords, hot_words
+from ctcasr.decoding.lexicon import Lexicon, kinds_of
+from ctcasr.decoding.settings import BeamSettings
+from ctcasr.errors import ConfigError
+from ctcasr.text import Vocabulary
+
+VOCABULARY = Vocabulary(("<blank>", "<space>", "a", "b", "c", "d"))
+KINDS = kinds_of(VOCABULARY.symbols)
+
+
+def automaton(*phrases: str, boost: float = 1.0) -> HotWords:
+    return hot_words(phrases, VOCABULARY.encode, KINDS, boost)
+
+
+def gain_of(hot: HotWords, text: str) -> float:
+    arrays, state, total = hot.arrays(), 0, 0.0
+    for token in VOCABULARY.encode(text):
+        total += arrays.gain[state, token]
+        state = arrays.next_state[state, token]
+    return float(total + arrays.final_gain[state])
+
+
+@pytest.mark.parametrize(
+    ("phrases", "text", "gain"),
+    [
+        (["ab"], "ab", 2),
+        (["ab"], "ab ", 2),
+        (["ab"], " ab c", 2),
+        (["ab"], "abc", 0),  # the word goes on: it was another one
+        (["ab"], "cab", 0),  # begins inside a word
+        (["ab"], "a", 0),
+        (["ab"], "ab ab", 4),
+        (["ab", "ab c"], "ab c", 4),
+        (["ab", "ab c"], "ab d", 2),  # the longer one fails, the shorter one stays
+        (["ab", "ab cd"], "ab c", 2),
+        (["ab cd"], "ab c cd", 0),
+        (["ab ab c"], "ab ab ab c", 7),  # begins anew in the middle of itself
+        (["a b", "b c"], "a b c", 6),
+        ([], "abc", 0),
+    ],
+)
+def test_gain_of_a_text(phrases: list[str], text: str, gain: float) -> None:
+    assert gain_of(automaton(*phrases), text) == pytest.approx(gain)
+    assert gain_of(automaton(*phrases, boost=2.5), text) == pytest.approx(2.5 * gain)
+
+
+words = st.text("abcd", min_size=1, max_size=3)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    phrases=st.lists(words, min_size=1, max_size=4),
+    text=st.lists(words, max_size=6).map(" ".join),
+)
+def test_single_words_gain_once_for_each_time_they_are_written(phrases: list[str], text: str) -> None:
+    expected = sum(len(word) for word in text.split() if word in phrases)
+    assert gain_of(automaton(*phrases), text) == pytest.approx(expected)
+
+
+@settings(max_examples=100, deadline=None)
+@given(phrases=st.lists(st.lists(words, min_size=1, max_size=3).map(" ".join), min_size=1, max_size=3))
+def test_every_phrase_is_found_and_gains(phrases: list[str]) -> None:
+    hot = automaton(*phrases)
+    for phrase in phrases:
+        symbols = VOCABULARY.encode(f"d {phrase} d").tolist()
+        assert (2, 2 + len(phrase)) in hot.found(symbols)
+        assert gain_of(hot, phrase) >= len(phrase)
+
+
+@pytest.mark.parametrize(("phrase", "reason"), [("xy", "'x'"), ("", "empty"), (" ", "empty")])
+def test_a_phrase_that_cannot_be_spelled_is_refused_with_the_reason(phrase: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        automaton(phrase)
+
+
+def close_call() -> np.ndarray:
+    """`ab` or `ac`, the latter a little more probable."""
+    rows = np.full((5, 6), 1e-3)
+    rows[0, 2] = rows[2, 0] = rows[4, 0] = 1.0
+    rows[1, 0] = 1.0
+    rows[3, 3], rows[3, 4] = 0.45, 0.55
+    return np.log(rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("with_lexicon", [False, True])
+def test_a_hot_word_wins_a_close_call_and_is_marked(with_lexicon: bool) -> None:
+    lexicon = Lexicon.of_characters(["ab", "ac"], VOCABULARY) if with_lexicon else None
+    plain = BeamSearch(VOCABULARY.symbols, lexicon=lexicon).decode(close_call())[0]
+    assert VOCABULARY.decode(plain.ids) == "ac"
+    search = BeamSearch(VOCABULARY.symbols, lexicon=lexicon, hot=automaton("ab"))
+    favoured = search.decode(close_call())[0]
+    assert VOCABULARY.decode(favoured.ids) == "ab"
+    assert favoured.acoustic_log_prob < plain.acoustic_log_prob
+    if with_lexicon:
+        assert [(word.text, word.hot) for word in favoured.words] == [("ab", True)]
+        assert [(word.text, word.hot) for word in plain.words] == [("ac", False)]
+
+
+def test_a_longer_word_does_not_profit() -> None:
+    """`acd` only begins as the hot word `ac` does."""
+    hot = BeamSearch(VOCABULARY.symbols, BeamSettings(beam_size=500), hot=automaton("a", boost=5.0))
+    scores = {h.ids: h.log_prob for h in hot.decode(close_call(), best=500)}
+    plain = BeamSearch(VOCABULARY.symbols, BeamSettings(beam_size=500)).decode(close_call(), best=500)
+    for hypothesis in plain:
+        if hypothesis.ids == tuple(VOCABULARY.encode("ac")):
+            assert scores[hypothesis.ids] == pytest.approx(hypothesis.log_prob)

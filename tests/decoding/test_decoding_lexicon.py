@@ -1,0 +1,98 @@
+"""Lexicons: reading, spelling, and the tree."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctcasr.decoding.lexicon import Lexicon, kinds_of
+from ctcasr.decoding.search_types import EITHER, INSIDE, SEPARATOR, WORD_START
+from ctcasr.errors import DataError
+from ctcasr.text import Vocabulary
+
+VOCABULARY = Vocabulary(("<blank>", "<space>", "a", "b", "c"))
+
+
+@given(st.sets(st.text("abc", min_size=1, max_size=6), min_size=1, max_size=30))
+def test_every_word_and_only_words_are_paths_of_the_tree(words: set[str]) -> None:
+    lexicon = Lexicon.of_characters(sorted(words), VOCABULARY)
+    trie = lexicon.trie
+
+    def spelled(node: int) -> str:
+        symbols = ""
+        while node:
+            symbols = VOCABULARY.characters[trie.entered[node]] + symbols
+            node = int(trie.parents[node])
+        return symbols
+
+    assert [spelled(int(end)) for end in trie.ends] == sorted(words)
+    assert {spelled(node) for node in range(len(trie.entered))} == {
+        word[:length] for word in words for length in range(len(word) + 1)
+    }
+    for node in range(len(trie.entered)):
+        children = range(trie.first[node], trie.first[node + 1])
+        assert all(trie.parents[child] == node for child in children)
+        assert list(trie.entered[children.start : children.stop]) == sorted(set(trie.entered[list(children)]))
+
+
+def test_files_hold_words_and_spellings(tmp_path: Path) -> None:
+    path = tmp_path / "lexicon.txt"
+    path.write_bytes(b"\xef\xbb\xbfab\r\n\r\ncab c a b\r\ncab c c\r\n")
+    lexicon = Lexicon.read(path, VOCABULARY.symbols)
+    assert lexicon.words == ("ab", "cab")
+    assert lexicon.spellings == ((0, (2, 3)), (1, (4, 2, 3)), (1, (4, 4)))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"ab\nax\n", r"lexicon.txt:2: the word 'ax' is spelled with \['x'\]"),
+        (b"ab a b z\n", r"lexicon.txt:1: .*\['z'\]"),
+        (b"ab <blank>\n", r"lexicon.txt:1: .*<blank>"),
+        (b"", "has no words"),
+        (b"\n \n", "has no words"),
+        (b"\xff\xfe", "UTF-8"),
+    ],
+)
+def test_wrong_files_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "lexicon.txt"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        Lexicon.read(path, VOCABULARY.symbols)
+
+
+def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none"):
+        with pytest.raises(DataError, match="cannot be read"):
+            Lexicon.read(path, VOCABULARY.symbols)
+
+
+def test_wrong_words_are_refused() -> None:
+    with pytest.raises(DataError, match="'xy' cannot be spelled"):
+        Lexicon.of_characters(["xy"], VOCABULARY)
+    with pytest.raises(DataError, match="'a b' is not one word"):
+        Lexicon.of_characters(["a b"], VOCABULARY)
+    with pytest.raises(DataError, match="without words"):
+        Lexicon.of_characters([], VOCABULARY)
+    with pytest.raises(DataError, match="no <space>"):
+        Lexicon.of_characters(["a"], Vocabulary(("<blank>", "a")))
+    with pytest.raises(DataError, match="not among"):
+        Lexicon.of_pieces(["a"], ["<blank>", "b"], lambda word: [[word]])
+
+
+def test_kinds_of_symbols() -> None:
+    assert kinds_of(VOCABULARY.symbols).tolist() == [INSIDE, SEPARATOR, INSIDE, INSIDE, INSIDE]
+    assert kinds_of(["<blank>", "▁a", "b"]).tolist() == [INSIDE, WORD_START, INSIDE]
+    assert kinds_of(["<blank>", "AH", "B"]).tolist() == [EITHER] * 3
+    with pytest.raises(DataError, match="one of them"):
+        kinds_of(["<blank>", "<space>", "▁a"])
+
+
+def test_words_can_be_added() -> None:
+    lexicon = Lexicon.of_characters(["ab"], VOCABULARY)
+    assert lexicon.with_words(["ab"], VOCABULARY) is lexicon
+    more = lexicon.with_words(["ab", "cc", "cc"], VOCABULARY)
+    assert more.words == ("ab", "cc")
+    assert np.array_equal(more.trie.ends, Lexicon.of_characters(["ab", "cc"], VOCABULARY).trie.ends)

@@ -1,0 +1,53 @@
+"""What is compiled is what the sources say, even if only the file of a called kernel has changed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+INNER = """
+from ctcasr.compiling import kernel
+STEP = {step}
+
+@kernel
+def inner(number):
+    return number + {added}
+"""
+OUTER = """
+from ctcasr.compiling import kernel
+from parts.inner import STEP, inner
+
+@kernel
+def outer(number):
+    return STEP * inner(number)
+"""
+
+
+def run(folder: Path) -> tuple[str, int]:
+    """What `outer(1)` returns in a new process, and how many functions were read from the cache."""
+    code = "from parts.outer import outer; print(outer(1), sum(outer.stats.cache_hits.values()))"
+    finished = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={"PYTHONPATH": f"{Path(__file__).parents[1]}:{folder}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    result, hits = finished.stdout.split()
+    return result, int(hits)
+
+
+def test_a_change_in_another_file_is_compiled_in(tmp_path: Path) -> None:
+    package = tmp_path / "parts"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "outer.py").write_text(OUTER)
+    (package / "inner.py").write_text(INNER.format(step=10, added=1))
+    assert run(tmp_path) == ("20", 0)
+    assert run(tmp_path) == ("20", 1)
+    (package / "inner.py").write_text(INNER.format(step=10, added=2))
+    assert run(tmp_path) == ("30", 0)
+    (package / "inner.py").write_text(INNER.format(step=100, added=2))
+    assert run(tmp_path) == ("300", 0)
