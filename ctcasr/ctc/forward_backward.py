@@ -19,8 +19,11 @@ Floats = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-STATES_A_THREAD = 100_000
-"""Frames times targets that are worth a thread: about half a millisecond."""
+STATES_A_THREAD = 300_000
+"""Frames times targets that are worth a thread: one to two milliseconds."""
+
+SHARES_A_THREAD = 4
+"""Small shares, so that no thread waits long for another that the machine has held up."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +163,9 @@ def _share_out(batch: CtcBatch, work: Callable[[Integers], None], threads: int) 
     if threads == 1:
         work(order)
         return
+    shares = min(len(order), threads * SHARES_A_THREAD)
     with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(work, [order[start::threads] for start in range(threads)]):
+        for _ in pool.map(work, [order[start::shares] for start in range(shares)]):
             pass  # only for its errors
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +23,6 @@ Floats = npt.NDArray[np.floating]
 
 STOPPED_INSIDE = -2
 """What `endings` says of a prefix that stops inside a word."""
-
-_as_token = partial(tuple.__new__, Token)  # skips the Python-level constructor: 0.1 us a token, not 0.4
 
 
 class BeamSearch:
@@ -145,49 +142,44 @@ class BeamStream:
         self, state: SearchState, node: int, last_word: int, scores: npt.NDArray[np.float64]
     ) -> Hypothesis:
         ids, ends = spell(state, node)
-        nothing = np.zeros((0, len(self._graph.symbols)), np.float32)
-        rows = self._pieces[0] if len(self._pieces) == 1 else np.concatenate([nothing, *self._pieces])
-        path = align(rows, ids)
-        frames = zip(
-            ids.tolist(),
-            path.start_frames.tolist(),
-            path.end_frames.tolist(),
-            path.confidences.tolist(),
-            strict=True,
-        )
+        pieces, symbols = tuple(self._pieces), len(self._graph.symbols)
         return Hypothesis(
-            tokens=tuple(map(_as_token, frames)),
-            log_prob=float(scores[0]),
-            acoustic_log_prob=float(scores[1]),
-            lm_log_prob=float(scores[2]),
-            words=self._words(ids, ends, last_word),
+            tuple(ids.tolist()),
+            float(scores[0]),
+            float(scores[1]),
+            float(scores[2]),
+            self._words(ids, ends, last_word),
+            lambda: _locate(pieces, symbols, ids),
         )
 
     def _words(self, ids: Int32, ends: Int32, last_word: int) -> tuple[WordSpan, ...]:
         graph = self._graph
+        if graph.words is None and not graph.hot_words.phrases:
+            return ()
         if graph.words is None:
-            return self._marked(_split(ids, graph.hot_words.kinds), ids) if graph.hot_words.phrases else ()
-        places = [(int(place), int(ends[place])) for place in np.flatnonzero(ends >= 0)]
-        spans, start = [], 0
-        for end, word in [*places, (len(ids), last_word)]:
-            while start < end and graph.words.kinds[ids[start]] == SEPARATOR:
+            spans = [
+                (self._spelled(ids[start:end]), start, end)
+                for start, end in _split(ids, graph.hot_words.kinds)
+            ]
+            return self._marked(spans, ids)
+        texts, kinds, spans, start = graph.words.words, graph.words.kinds, [], 0
+        places = (ends >= 0).nonzero()[0]
+        for end, word in zip([*places.tolist(), len(ids)], [*ends[places].tolist(), last_word], strict=True):
+            while start < end and kinds[ids[start]] == SEPARATOR:
                 start += 1
             if word >= 0:
-                known = word < len(graph.words.words)
-                spans.append((graph.words.words[word] if known else None, start, end))
+                spans.append(
+                    (texts[word] if word < len(texts) else self._spelled(ids[start:end]), start, end)
+                )
                 start = end
         return self._marked(spans, ids)
 
-    def _marked(self, spans: Sequence[tuple[str | None, int, int]], ids: Int32) -> tuple[WordSpan, ...]:
-        """Return the words, spelled where they have no text, and marked where hot words brought them in."""
-        places = self._graph.hot_words.found(ids.tolist())
+    def _marked(self, spans: Sequence[tuple[str, int, int]], ids: Int32) -> tuple[WordSpan, ...]:
+        """Mark the words that hot words brought in."""
+        hot_words = self._graph.hot_words
+        places = hot_words.found(ids.tolist()) if hot_words.phrases else ()
         return tuple(
-            WordSpan(
-                self._spelled(ids[start:end]) if text is None else text,
-                start,
-                end,
-                any(first <= start and end <= last for first, last in places),
-            )
+            WordSpan(text, start, end, any(first <= start and end <= last for first, last in places))
             for text, start, end in spans
         )
 
@@ -195,15 +187,22 @@ class BeamStream:
         return "".join(self._graph.symbols[number] for number in ids).replace(WORD_START_MARK, "")
 
 
-def _split(ids: Int32, kinds: npt.NDArray[np.uint8]) -> list[tuple[str | None, int, int]]:
+def _locate(pieces: Sequence[npt.NDArray[np.float32]], symbols: int, ids: Int32) -> tuple[Token, ...]:
+    """Return the symbols on the best of the paths that write them."""
+    rows = pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros((0, symbols), np.float32), *pieces])
+    path = align(rows, ids)
+    frames = (path.start_frames.tolist(), path.end_frames.tolist(), path.confidences.tolist())
+    return tuple(map(Token, ids.tolist(), *frames))
+
+
+def _split(ids: Int32, kinds: npt.NDArray[np.uint8]) -> list[tuple[int, int]]:
     """Return the bounds of the words that separators or first symbols of words show."""
-    spans: list[tuple[str | None, int, int]] = []
-    start = 0
+    spans, start = [], 0
     for place in range(len(ids) + 1):
         kind = SEPARATOR if place == len(ids) else kinds[ids[place]]
         if kind not in (SEPARATOR, WORD_START):
             continue
         if place > start:
-            spans.append((None, start, place))
+            spans.append((start, place))
         start = place + (kind == SEPARATOR)
     return spans

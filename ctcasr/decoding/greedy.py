@@ -23,7 +23,7 @@ def greedy(log_probs: npt.NDArray[np.floating], blank: int = 0) -> Hypothesis:
     """
     check_log_probs(log_probs)
     if len(log_probs) == 0:
-        return Hypothesis((), 0.0)
+        return _hypothesis((), 0.0)
     path = log_probs.argmax(axis=1)
     scores = np.take_along_axis(log_probs, path[:, None], axis=1)[:, 0].astype(np.float64)
     starts = np.flatnonzero(np.concatenate(([True], path[1:] != path[:-1])))
@@ -35,4 +35,8 @@ def greedy(log_probs: npt.NDArray[np.floating], blank: int = 0) -> Hypothesis:
         if path[start] != blank
     )
     total = float(scores.sum())
-    return Hypothesis(tokens, total, total)
+    return _hypothesis(tokens, total)
+
+
+def _hypothesis(tokens: tuple[Token, ...], log_prob: float) -> Hypothesis:
+    return Hypothesis(tuple(token.id for token in tokens), log_prob, log_prob, 0.0, (), lambda: tokens)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +24,7 @@ class Token(NamedTuple):
     confidence: float
 
 
-@dataclass(frozen=True)
-class WordSpan:
+class WordSpan(NamedTuple):
     """A word of a lexicon, the tokens `[start, end)` that spell it, and whether hot words brought it in."""
 
     text: str
@@ -37,24 +38,26 @@ class Hypothesis:
     """One labelling of an utterance.
 
     Attributes:
-        tokens: its symbols.
+        ids: its symbols' numbers.
         log_prob: what the decoder ranks by, natural logarithm: of the best path for greedy decoding; for a
             beam search of all paths together, weighted language model, bonuses and hot words included.
         acoustic_log_prob: the part of the acoustic model.
         lm_log_prob: the language model's log-probability, unweighted; 0 without one.
-        words: the words and their tokens where a lexicon decided them; empty where it did not.
+        words: the words and their symbols where a lexicon decided them; empty where it did not.
+        locate: finds the symbols' frames; called once, when `tokens` are first asked for.
     """
 
-    tokens: tuple[Token, ...]
+    ids: tuple[int, ...]
     log_prob: float
-    acoustic_log_prob: float = 0.0
-    lm_log_prob: float = 0.0
-    words: tuple[WordSpan, ...] = ()
+    acoustic_log_prob: float
+    lm_log_prob: float
+    words: tuple[WordSpan, ...]
+    locate: Callable[[], tuple[Token, ...]] = field(repr=False, compare=False)
 
-    @property
-    def ids(self) -> tuple[int, ...]:
-        """The symbol numbers alone."""
-        return tuple(token.id for token in self.tokens)
+    @cached_property
+    def tokens(self) -> tuple[Token, ...]:
+        """The symbols with their frames and confidences."""
+        return self.locate()
 
 
 def check_log_probs(log_probs: npt.NDArray[np.floating]) -> None:
@@ -70,7 +73,8 @@ def check_log_probs(log_probs: npt.NDArray[np.floating]) -> None:
         return
     with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity fail below, without a warning
         # In one pass and in float32: exponentials beyond 1 show at once, and no digits beyond 1e-3 are needed.
-        totals = np.exp(log_probs, dtype=np.promote_types(log_probs.dtype, np.float32)).sum(axis=1)
+        probabilities = np.exp(log_probs, dtype=np.promote_types(log_probs.dtype, np.float32))
+        totals = probabilities @ np.ones(log_probs.shape[1], probabilities.dtype)
     # Written so that NaN fails as well.
     wrong = ~(np.abs(totals - 1) <= _NORMALISATION_TOLERANCE)
     if wrong.any():

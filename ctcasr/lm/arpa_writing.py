@@ -27,8 +27,8 @@ _MINUS, _POINT, _ZERO, _TAB, _SPACE, _NEWLINE = b"-.0\t \n"
 def write_arpa(tables: NGramTables, path: Path) -> None:
     """Write a model as an ARPA file, gzip-compressed if its name ends in `.gz`; it appears whole or not at all.
 
-    Logarithms have 8 digits and at most 7 decimals, which is what float32 holds. Every n-gram but the longest has its back-off
-    written, also where it is 0, as KenLM's `lmplz` does.
+    Logarithms have 8 digits and at most 7 decimals, which is what float32 holds. Every n-gram but the longest
+    has its back-off written, also where it is 0, as KenLM's `lmplz` does.
 
     Raises:
         ConfigError: the file cannot be made there.

@@ -61,7 +61,8 @@ def check_threshold(threshold: float) -> None:
 def normalized(tables: NGramTables) -> NGramTables:
     """Return the model with the back-off weights that make each context's probabilities sum up to 1.
 
-    A context without longer n-grams has none.
+    A context without longer n-grams has none. The unigrams are left as they are; should they not sum up to 1, no
+    context does.
     """
     bare = tuple(table._replace(backoffs=np.zeros_like(table.backoffs)) for table in tables.levels)
     asked = _Asked(NGramTables(tables.words, bare))

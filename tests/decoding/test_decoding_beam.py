@@ -212,7 +212,9 @@ def test_pieces_give_what_one_piece_gives(
         stream = search.stream()
         for piece in np.split(log_probs, sorted(cuts)):
             stream.feed(piece)
-        assert stream.finish(best=5) == search.decode(log_probs, best=5)
+        found, whole = stream.finish(best=5), search.decode(log_probs, best=5)
+        assert found == whole
+        assert [hypothesis.tokens for hypothesis in found] == [hypothesis.tokens for hypothesis in whole]
 
 
 def test_threads_give_what_one_thread_gives(word_model: NGramModel) -> None:

@@ -46,7 +46,7 @@ class TestText:
         assert first.read_bytes() == second.read_bytes()
 
     @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-    @given(st.lists(st.one_of(st.floats(-30, 0, width=32), st.floats(-1e-4, 0, width=32)), max_size=20))
+    @given(st.lists(st.one_of(st.floats(-30, 0, width=32), st.floats(-(2**-13), 0, width=32)), max_size=20))
     def test_numbers_keep_what_a_float_holds(self, tmp_path: Path, values: list[float]) -> None:
         write_arpa(unigram_model(values), tmp_path / "numbers.arpa")
         read = read_arpa(tmp_path / "numbers.arpa").tables().levels[0].log_probs[2:]

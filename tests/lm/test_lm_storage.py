@@ -38,7 +38,7 @@ class TestRoundTrip:
         assert loaded.score_sentence(["a", "b"]) == model.score_sentence(["a", "b"])
         assert as_dict(loaded.tables()) == as_dict(model.tables())
 
-    def test_always_the_same_bytes(self, model: NGramModel, path: Path, tmp_path: Path) -> None:
+    def test_always_the_same_bytes(self, path: Path, tmp_path: Path) -> None:
         save(load(path), tmp_path / "again.npz")
         assert (tmp_path / "again.npz").read_bytes() == path.read_bytes()
 

@@ -87,7 +87,7 @@ def kneser_ney(
 ) -> Callable[[str, Words], float]:
     """Return p(word | context) of interpolated modified Kneser-Ney."""
     levels = adjusted(ngrams_of(sentences, order))
-    return interpolated(levels, vocabulary, [discount(found) for found in levels], lambda count: 0.0)
+    return interpolated(levels, vocabulary, [discount(found) for found in levels], lambda _: 0.0)
 
 
 def witten_bell(
@@ -95,7 +95,7 @@ def witten_bell(
 ) -> Callable[[str, Words], float]:
     """Return p(word | context) of interpolated Witten-Bell smoothing."""
     levels = ngrams_of(sentences, order)
-    return interpolated(levels, vocabulary, [lambda count: 0.0] * order, lambda count: 1.0)
+    return interpolated(levels, vocabulary, [lambda _: 0.0] * order, lambda _: 1.0)
 
 
 def log_prob(model: Model, word: str, context: Words) -> float:
@@ -109,8 +109,7 @@ def log_prob(model: Model, word: str, context: Words) -> float:
 
 def perplexity_rise(model: Model, ngram: Words) -> float:
     """Return by what share the perplexity rises without an n-gram: Stolcke's (1998) divergence, summed in full."""
-    *context_words, word = ngram
-    context = tuple(context_words)
+    context = ngram[:-1]
     without = {words: values for words, values in model.items() if words != ngram}
     vocabulary = [words[0] for words in model if len(words) == 1 and words[0] != "<s>"]
     listed = [other for other in vocabulary if (*context, other) in without]

@@ -182,7 +182,8 @@ class TestWords:
     VOCABULARY = Vocabulary(("<blank>", "<space>", "a", "b"))
 
     def words(self, *tokens: tuple[int, int, int, float], duration: float = 100.0) -> tuple[Word, ...]:
-        hypothesis = Hypothesis(tuple(Token(*token) for token in tokens), 0.0)
+        found = tuple(Token(*token) for token in tokens)
+        hypothesis = Hypothesis(tuple(token.id for token in found), 0.0, 0.0, 0.0, (), lambda: found)
         return words_of(hypothesis, self.VOCABULARY, 0.5, duration)
 
     def test_words_lie_between_spaces(self) -> None:
