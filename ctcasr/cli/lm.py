@@ -59,11 +59,13 @@ def train(
         order, unit.value, min_count, None if vocabulary is None else _read_vocabulary(vocabulary, unit.value)
     )
     counts = lm.count_ngrams(text, settings)
+    size = f"{counts.sentences:,} sentences, {counts.tokens:,} tokens"
     tables = lm.witten_bell(counts) if smoothing is SmoothingName.witten_bell else _kneser_ney(counts)
+    del counts  # which take as much memory as the model
     if threshold is not None:
         tables = lm.prune(tables, threshold)
     _write(tables, output)
-    typer.echo(f"{_summary(tables, output)}, from {counts.sentences:,} sentences, {counts.tokens:,} tokens")
+    typer.echo(f"{_summary(tables, output)}, from {size}")
 
 
 @app.command(no_args_is_help=True)

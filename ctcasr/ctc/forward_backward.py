@@ -88,13 +88,12 @@ class Occupancies:
             weights: `(B,)`.
             threads: at most so many compute at once.
         """
-        gradient = np.zeros_like(self.batch.log_probs)
+        gradient = np.zeros_like(self.batch.log_probs, order="C")
         weights = np.where(self.feasible, weights, 0.0)
+        arrays, sums = _arrays(self.batch), _Sums(self.losses, self.blanks, self.targets)
 
         def scatter(rows: Integers) -> None:
-            _scatter(
-                _arrays(self.batch), _Sums(self.losses, self.blanks, self.targets), weights, gradient, rows
-            )
+            _scatter(arrays, sums, weights, gradient, rows)
 
         _share_out(self.batch, scatter, threads)
         return gradient
@@ -110,8 +109,8 @@ def forward_backward(batch: CtcBatch, threads: int = 1) -> Occupancies:
     """Return the losses and the occupancies of a batch (Graves et al. 2006, section 4.1).
 
     Each utterance is summed by itself, so that the number of threads changes no bit. Beside the result a thread
-    needs about `T' U + 8 T' min(U, V)` bytes, and `32 T' U` for an utterance that is summed in logarithms: one whose
-    probability is too small for doubles (below e^-650 at the least).
+    needs about `T' U + 8 T' min(U, V)` bytes, and `32 T' U` for an utterance that is summed in logarithms, ten times
+    slower: one whose probability is too small for doubles (below e^-1000 or so).
 
     Args:
         batch: log-probabilities and targets.

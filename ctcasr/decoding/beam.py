@@ -103,7 +103,7 @@ class BeamStream:
                 f"log_probs have {log_probs.shape[1]} symbols, the decoder has {len(graph.symbols)}; expected "
                 "the log-probabilities of the same model"
             )
-        rows = np.ascontiguousarray(log_probs, np.float32)
+        rows = np.require(log_probs, np.float32, ["C", "W"])  # one kind of array: the kernels compile once
         state = graph.new_state(len(rows), self._state)
         dead = advance(rows, state, graph.lexicon, graph.model, graph.hot, graph.weights)
         if dead >= 0:

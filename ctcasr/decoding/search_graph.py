@@ -168,15 +168,18 @@ def _lay_out(
 
 
 def _no_model() -> NGramArrays:
-    """Return a language model that finds every word certain."""
-    return NGramArrays(
-        keys=(np.array([0, -1], np.int64)),
-        log_probs=(np.zeros(2, np.float32)),
-        next_states=(np.zeros(2, np.int32)),
-        backoffs=(np.zeros(1, np.float32)),
-        backoff_states=(np.zeros(1, np.int32)),
-        unknown=(np.zeros(1, np.int32)),
+    """Return a language model that finds every word certain; read-only as all are, for one kind of kernel."""
+    model = NGramArrays(
+        keys=np.array([0, -1], np.int64),
+        log_probs=np.zeros(2, np.float32),
+        next_states=np.zeros(2, np.int32),
+        backoffs=np.zeros(1, np.float32),
+        backoff_states=np.zeros(1, np.int32),
+        unknown=np.zeros(1, np.int32),
     )
+    for array in model:
+        array.flags.writeable = False
+    return model
 
 
 def _no_lexicon(lm_words: Int32) -> LexiconArrays:

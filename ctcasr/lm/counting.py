@@ -20,8 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctcasr.errors import ConfigError, DataError
-from ctcasr.lm.automaton import WORD_BITS
-from ctcasr.lm.growing import NONE, WORD_MASK, CountLevel, GrowingLevel, Stretch, new_level
+from ctcasr.lm.growing import NONE, CountLevel, GrowingLevel, Stretch, new_level, renumber, tally
 from ctcasr.lm.reading import TextReader, Unit
 from ctcasr.lm.tables import END, START, UNKNOWN
 from ctcasr.lm.words import listed_words
@@ -29,7 +28,6 @@ from ctcasr.text import SPACE
 
 HIGHEST_ORDER = 10
 _CHUNK_WORDS = 1 << 18
-_SPECIAL = (UNKNOWN, START, END)
 _START_ID = 1
 
 
@@ -84,30 +82,28 @@ def count_ngrams(paths: Iterable[Path], settings: CountSettings) -> NGramCounts:
     Raises:
         DataError: a text cannot be read or holds `<s>`, `</s>` or a NUL, or there is no word in all of them.
     """
-    space = (SPACE,) if settings.unit == "char" else ()
+    special = (UNKNOWN, START, END, *((SPACE,) if settings.unit == "char" else ()))
     given = None
     if settings.vocabulary is not None:
-        given = tuple(dict.fromkeys((*_SPECIAL, *space, *settings.vocabulary)))
+        given = tuple(dict.fromkeys((*special, *settings.vocabulary)))
     reader = TextReader(settings.unit, given)
     with tempfile.TemporaryFile() as spool:
-        totals = np.zeros(0, np.int64)
+        totals = np.zeros(0, np.uint32)
         for numbers in reader.read(paths):
             numbers.tofile(spool)
-            found = np.bincount(numbers, minlength=len(totals))
-            found[: len(totals)] += totals
-            totals = found
+            if (known := int(reader.table.size[0])) > len(totals):
+                totals = np.append(totals, np.zeros(known, np.uint32))
+            tally(numbers, totals)
         if not reader.lines:
             raise DataError("the texts hold no word; expected a sentence a line")
         words = listed_words(reader.table)
         del reader.table
-        totals = np.append(totals, np.zeros(len(words) - len(totals), np.int64))
-        kept = totals >= settings.min_count if given is None else np.ones(len(words), np.bool_)
-        kept[: len(_SPECIAL) + len(space)] = True
+        kept = totals[: len(words)] >= (settings.min_count if given is None else 0)
+        kept[: len(special)] = True
         new_ids = np.where(kept, np.cumsum(kept) - 1, 0).astype(np.int32)
         words = tuple(word for word, keep in zip(words, kept.tolist(), strict=True) if keep)
         levels = _count(_chunks(spool, new_ids), settings.order, len(words))
-    sentences = int(totals[_START_ID])
-    return NGramCounts(words, levels, sentences, int(totals.sum()) - sentences)
+    return NGramCounts(words, levels, reader.lines, int(totals.sum(dtype=np.int64)) - reader.lines)
 
 
 def _chunks(spool: IO[bytes], new_ids: npt.NDArray[np.int32]) -> Iterator[npt.NDArray[np.int32]]:
@@ -120,10 +116,10 @@ def _chunks(spool: IO[bytes], new_ids: npt.NDArray[np.int32]) -> Iterator[npt.ND
 def _count(chunks: Iterator[npt.NDArray[np.int32]], order: int, words: int) -> tuple[CountLevel, ...]:
     unigrams = new_level(words)
     unigrams.keys[:] = np.arange(words)
-    growing = [GrowingLevel() for _ in range(order - 1)]
+    growing = [GrowingLevel(highest=above == order) for above in range(2, order + 1)]
     last_rows = np.full(order, NONE, np.int32)  # the n-gram of each order that ends just before the chunk
     for numbers in chunks:
-        unigrams.counts[:] += np.bincount(numbers, minlength=words).astype(np.uint32)
+        tally(numbers, unigrams.counts)
         rows, below = numbers, unigrams
         for shorter, level in enumerate(growing):
             stretch = Stretch(numbers, np.concatenate((last_rows[shorter : shorter + 1], rows)), _START_ID)
@@ -136,16 +132,19 @@ def _count(chunks: Iterator[npt.NDArray[np.int32]], order: int, words: int) -> t
 
 
 def _sorted_levels(levels: list[CountLevel]) -> tuple[CountLevel, ...]:
-    """Sort the rows by context and word, order by order, and let contexts and suffixes follow."""
-    new_rows_below = np.arange(len(levels[0].keys), dtype=np.int32)
+    """Sort the rows by context and word, order by order, and let contexts and suffixes follow; empties the list."""
+    new_rows = np.arange(len(levels[0].keys), dtype=np.int32)
     result = [levels.pop(0)]
     while levels:
         keys, counts, predecessors, suffixes = levels.pop(0)
-        keys = (new_rows_below[keys >> WORD_BITS].astype(np.int64) << WORD_BITS) | (keys & WORD_MASK)
+        renumber(keys, suffixes, new_rows)
         by_key = np.argsort(keys)
-        suffixes = new_rows_below[suffixes]
-        result.append(CountLevel(keys[by_key], counts[by_key], predecessors[by_key], suffixes[by_key]))
+        keys = keys[by_key]
+        counts = counts[by_key]
+        suffixes = suffixes[by_key]
         if levels:
-            new_rows_below = np.empty(len(keys), np.int32)
-            new_rows_below[by_key] = np.arange(len(keys), dtype=np.int32)
+            predecessors = predecessors[by_key]
+            new_rows = np.empty(len(keys), np.int32)
+            new_rows[by_key] = np.arange(len(keys), dtype=np.int32)
+        result.append(CountLevel(keys, counts, predecessors, suffixes))
     return tuple(result)

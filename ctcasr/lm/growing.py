@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,8 @@ import numpy.typing as npt
 from ctcasr.compiling import bare_kernel, inline_kernel
 from ctcasr.errors import DataError
 from ctcasr.lm.automaton import WORD_BITS, Integer, mixed
+
+Number = TypeVar("Number", np.int64, np.uint32, np.int32)
 
 WORD_MASK = (1 << WORD_BITS) - 1
 NONE = -1
@@ -26,8 +28,8 @@ class CountLevel(NamedTuple):
         keys: `(n,)` int64: the row of the context in the order below `<< WORD_BITS |` the last word. A unigram's
             row and key are its word, and words that never came have rows too.
         counts: `(n,)` uint32, how often the n-gram came.
-        predecessors: `(n,)` uint32, how many different words came before it; zeros in the highest order.
-        suffixes: `(n,)` int32, the row of the n-gram without its first word, in the order below.
+        predecessors: `(n,)` uint32, how many different words came before it; empty in the highest order.
+        suffixes: `(n,)` int32, the row of the n-gram without its first word, in the order below; 0 for unigrams.
     """
 
     keys: npt.NDArray[np.int64]
@@ -36,13 +38,13 @@ class CountLevel(NamedTuple):
     suffixes: npt.NDArray[np.int32]
 
 
-def new_level(capacity: int) -> CountLevel:
-    """Return a level with rows to be filled; the memory of those that are not yet used is not taken either."""
+def new_level(rows: int) -> CountLevel:
+    """Return a level with rows to be filled."""
     return CountLevel(
-        np.empty(capacity, np.int64),
-        np.zeros(capacity, np.uint32),
-        np.zeros(capacity, np.uint32),
-        np.zeros(capacity, np.int32),
+        np.empty(rows, np.int64),
+        np.zeros(rows, np.uint32),
+        np.zeros(rows, np.uint32),
+        np.zeros(rows, np.int32),
     )
 
 
@@ -64,8 +66,9 @@ class Stretch(NamedTuple):
 class GrowingLevel:
     """Counts the n-grams of one order above 1."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, highest: bool) -> None:
         self.size = 0
+        self._highest = highest
         self.rows = new_level(0)
         self._slots = np.full(1 << _SMALLEST_BITS, NONE, np.int32)
 
@@ -92,9 +95,8 @@ class GrowingLevel:
         self._slots = np.zeros(0, np.int32)
         keys, counts, predecessors, suffixes = self.rows
         size = self.size
-        rows = CountLevel(keys[:size], counts[:size], predecessors[:size], suffixes[:size])
         self.rows = new_level(0)
-        return rows
+        return CountLevel(keys[:size], counts[:size], predecessors[:size], suffixes[:size])
 
     def _make_room(self, more: int) -> None:
         needed = self.size + more
@@ -104,15 +106,42 @@ class GrowingLevel:
                 "raise the smallest count of a word"
             )
         if needed > len(self.rows.keys):
-            larger = new_level(int(needed * _GROWTH))
-            larger.keys[: self.size] = self.rows.keys[: self.size]
-            larger.counts[: self.size] = self.rows.counts[: self.size]
-            larger.predecessors[: self.size] = self.rows.predecessors[: self.size]
-            larger.suffixes[: self.size] = self.rows.suffixes[: self.size]
-            self.rows = larger
+            # One column after the other, so that only one is there twice.
+            capacity = int(needed * _GROWTH)
+            self.rows = self.rows._replace(keys=_longer(self.rows.keys, capacity))
+            self.rows = self.rows._replace(counts=_longer(self.rows.counts, capacity))
+            self.rows = self.rows._replace(suffixes=_longer(self.rows.suffixes, capacity))
+            if not self._highest:
+                self.rows = self.rows._replace(predecessors=_longer(self.rows.predecessors, capacity))
         if needed > _FULLEST * len(self._slots):
+            self._slots = np.zeros(0, np.int32)
             self._slots = np.full(1 << int(needed / _FULLEST).bit_length(), NONE, np.int32)
             _fill_slots(self.rows.keys, self.size, self._slots)
+
+
+def _longer(column: npt.NDArray[Number], length: int) -> npt.NDArray[Number]:
+    """Return a longer copy of a column; memory is taken for what is used of the rest, not before."""
+    longer = np.zeros(length, column.dtype)
+    longer[: len(column)] = column
+    return longer
+
+
+@bare_kernel
+def tally(numbers: npt.NDArray[np.int32], counts: npt.NDArray[np.uint32]) -> None:
+    """Add 1 to the count of each number."""
+    for number in numbers:
+        counts[number] += np.uint32(1)
+
+
+@bare_kernel
+def renumber(
+    keys: npt.NDArray[np.int64], suffixes: npt.NDArray[np.int32], new_rows: npt.NDArray[np.int32]
+) -> None:
+    """Change the rows of contexts and suffixes, which lie in the order below, to their new ones there."""
+    for row in range(len(keys)):
+        context = np.int64(new_rows[keys[row] >> WORD_BITS])
+        keys[row] = (context << WORD_BITS) | (keys[row] & WORD_MASK)
+        suffixes[row] = new_rows[suffixes[row]]
 
 
 @inline_kernel

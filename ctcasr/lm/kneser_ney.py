@@ -66,8 +66,10 @@ def adjusted_counts(counts: NGramCounts) -> list[Counts]:
     for order, level in enumerate(counts.levels, 1):
         if order > 1:
             begins = begins[level.keys >> WORD_BITS]
-        longest = order == len(counts.levels)
-        result.append(level.counts if longest else np.where(begins, level.counts, level.predecessors))
+        if order == len(counts.levels):
+            result.append(level.counts)
+        else:
+            result.append(np.where(begins, level.counts, level.predecessors))
     result[0] = np.where(np.arange(len(counts.words)) == start, np.uint32(0), result[0])
     return result
 

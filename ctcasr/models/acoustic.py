@@ -26,7 +26,9 @@ class AcousticModel(nn.Module):
         widths = [self.subsampling.output_size] + [2 * settings.hidden] * settings.layers
         self.layers = nn.ModuleList(
             # Dropping convolution outputs would hide whole bands of a frame: the first layer sees them all.
-            BiLSTMLayer(inputs, settings.hidden, settings.dropout if number else 0.0)
+            BiLSTMLayer(
+                inputs, settings.hidden, settings.dropout if number else 0.0, settings.recurrent_dropout
+            )
             for number, inputs in enumerate(widths[:-1])
         )
         self.dropout = nn.Dropout(settings.dropout)

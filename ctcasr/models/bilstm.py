@@ -25,9 +25,10 @@ class BiLSTMLayer(nn.Module):
     keeps the matrices large, and is several times as fast on a CPU.
     """
 
-    def __init__(self, inputs: int, hidden: int, dropout: float) -> None:
+    def __init__(self, inputs: int, hidden: int, dropout: float, recurrent_dropout: float = 0.0) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
+        self.recurrent_dropout = nn.Dropout(recurrent_dropout)
         self.ahead = nn.LSTM(inputs, hidden, batch_first=True)
         self.back = nn.LSTM(inputs, hidden, batch_first=True)
         self.norm = nn.LayerNorm(2 * hidden)
@@ -37,10 +38,19 @@ class BiLSTMLayer(nn.Module):
     def forward(self, sequences: Tensor, turn: Tensor) -> Tensor:
         """Return `(B, T', 2 * hidden)` of `sequences (B, T', inputs)`; `turn` is from `reversal`."""
         sequences = self.dropout(sequences)
-        ahead, _ = self.ahead(sequences)
-        back, _ = self.back(_gather_frames(sequences, turn))
+        ahead = self._run(self.ahead, sequences)
+        back = self._run(self.back, _gather_frames(sequences, turn))
         normed: Tensor = self.norm(torch.cat((ahead, _gather_frames(back, turn)), dim=-1))
         return normed
+
+    def _run(self, lstm: nn.LSTM, sequences: Tensor) -> Tensor:
+        """Run one direction; in training, some recurrent weights are zero for the whole batch (Merity et al. 2018)."""
+        if not (self.training and self.recurrent_dropout.p):
+            outputs: Tensor = lstm(sequences)[0]
+            return outputs
+        dropped = {"weight_hh_l0": self.recurrent_dropout(lstm.get_parameter("weight_hh_l0"))}
+        outputs = torch.func.functional_call(lstm, dropped, (sequences,))[0]
+        return outputs
 
 
 def _gather_frames(sequences: Tensor, index: Tensor) -> Tensor:

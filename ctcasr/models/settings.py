@@ -19,6 +19,9 @@ class ModelSettings(BaseModel):
     dropout: float = Field(
         0.3, ge=0, lt=1, description="share of the inputs of a layer set to zero in training"
     )
+    recurrent_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of the recurrent weights set to zero in a training step"
+    )
     blank_bias: float = Field(
         -1.0,
         description="of the output at the start; below zero shortens the phase in which all output is blank",

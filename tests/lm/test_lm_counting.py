@@ -27,7 +27,7 @@ def as_counters(counts: NGramCounts, what: str = "counts") -> list[Counter[tuple
         if order > 1:
             contexts, words = level.keys >> WORD_BITS, level.keys & WORD_MASK
             names = [(*names[c], counts.words[w]) for c, w in zip(contexts, words, strict=True)]
-        found = Counter(dict(zip(names, getattr(level, what).tolist(), strict=True)))
+        found = Counter(dict(zip(names, getattr(level, what).tolist(), strict=what == "counts")))
         result.append(Counter({name: count for name, count in found.items() if count and name != ("<s>",)}))
     return result
 
