@@ -7,6 +7,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -106,11 +107,10 @@ def pyctcdecode(case: Case, language: Language, beam: int) -> Decode:
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     with silence():
-        import pyctcdecode as peer
-
+        peer = import_module("pyctcdecode")
         labels = ["" if number == 0 else symbol for number, symbol in enumerate(case.symbols)]
         labels = [{"<space>": " ", "<unk>": "⁇"}.get(label, label) for label in labels]
-        decoder: Any = peer.build_ctcdecoder(  # type: ignore[attr-defined]
+        decoder: Any = peer.build_ctcdecoder(
             labels, str(language.arpa), unigrams=list(language.words), alpha=0.5, beta=1.0
         )
     return lambda log_probs: str(decoder.decode(log_probs, beam_width=beam))

@@ -4,8 +4,11 @@ The text is read twice: once for its words, whose numbers go to a temporary file
 from there for its n-grams. An n-gram is numbered within its order, and found by the number of its first words
 and its last word, which together make one integer, in a hash table of its order.
 
-An n-gram in memory takes up to 40 bytes while counting: its key 8, counts 8, suffix 4, two to four slots of 4,
-and half as much again of the first three while they grow.
+Memory grows with the number of different n-grams, not with the text: 40 bytes each while they are counted (a
+key of 8, counts of 8, a suffix of 4, two to four slots of 4, and a spare column), and with the estimation after
+it up to 60. English books have 10 million n-grams of up to three words in 13 million words (0.7 GB, measured);
+their number grows with the length of the text to the power of 0.86, which makes 56 million and 3.5 GB of 100
+million words.
 """
 
 from __future__ import annotations
