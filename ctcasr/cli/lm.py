@@ -113,6 +113,23 @@ def perplexity(
     )
 
 
+@app.command(no_args_is_help=True)
+def convert(
+    model: Path = typer.Argument(help="ARPA model, compressed or not, or lm.npz."),
+    output: Path = typer.Option(..., "-o", "--output", help=_OUTPUT_HELP),
+) -> None:
+    """Write a language model in another form; .npz loads in a fraction of the time.
+
+    E.g. `ctcasr lm convert large.arpa.gz -o large.npz`.
+    """
+    from ctcasr import lm
+
+    _check_output(output)
+    tables = lm.load_model(model).tables()
+    _write(tables, output)
+    typer.echo(_summary(tables, output))
+
+
 def _kneser_ney(counts: NGramCounts) -> NGramTables:
     from ctcasr import lm
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -45,12 +47,11 @@ class BiLSTMLayer(nn.Module):
 
     def _run(self, lstm: nn.LSTM, sequences: Tensor) -> Tensor:
         """Run one direction; in training, some recurrent weights are zero for the whole batch (Merity et al. 2018)."""
-        if not (self.training and self.recurrent_dropout.p):
-            outputs: Tensor = lstm(sequences)[0]
-            return outputs
-        dropped = {"weight_hh_l0": self.recurrent_dropout(lstm.get_parameter("weight_hh_l0"))}
-        outputs = torch.func.functional_call(lstm, dropped, (sequences,))[0]
-        return outputs
+        weights = {}
+        if self.training and self.recurrent_dropout.p:
+            weights["weight_hh_l0"] = self.recurrent_dropout(lstm.get_parameter("weight_hh_l0"))
+        outputs, _ = torch.func.functional_call(lstm, weights, (sequences,)) if weights else lstm(sequences)
+        return cast(Tensor, outputs)
 
 
 def _gather_frames(sequences: Tensor, index: Tensor) -> Tensor:

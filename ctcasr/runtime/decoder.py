@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from ctcasr.runtime.bundle import LANGUAGE_MODEL, LEXICON, Bundle
 from ctcasr.text import SPACE, Vocabulary
 
 if TYPE_CHECKING:
+    from ctcasr.decoding.beam import BeamSearch
     from ctcasr.decoding.lexicon import Lexicon
     from ctcasr.lm import NGramModel
 
@@ -93,7 +96,19 @@ def make_decoder(bundle: Bundle, options: DecodingOptions | None = None) -> Deco
         model=parts.model,
         hot=hot if hot.phrases else None,
     )
+    _warm_up(search, len(vocabulary))
     return lambda log_probs, best: search.decode(log_probs, best=best)
+
+
+def _warm_up(search: BeamSearch, symbols: int) -> None:
+    """Decode a frame, so that threads do not compile the kernels side by side; say it if that takes a while."""
+    message = "compiling the beam search, once on this machine: about half a minute"
+    note = threading.Timer(2.0, logging.getLogger(__name__).warning, [message])
+    note.start()
+    try:
+        search.decode(np.full((1, symbols), -math.log(symbols), np.float32))[0].tokens  # noqa: B018
+    finally:
+        note.cancel()
 
 
 def decoding_parts(bundle: Bundle, options: DecodingOptions) -> Parts:

@@ -19,7 +19,7 @@ from ctcasr.cli.lm import SmoothingName, UnitName
 from tests.lm.samples import as_dict, random_sentences
 
 Run = Callable[..., Any]
-VERBS = ["train", "prune", "perplexity"]
+VERBS = ["train", "prune", "perplexity", "convert"]
 
 
 @pytest.fixture
@@ -272,3 +272,19 @@ class TestWrongUse:
             assert said.err.count("\n") == 1
         assert not (tmp_path / "out.npz").exists()
         assert not list(tmp_path.glob("*.tmp"))
+
+
+class TestConvert:
+    @pytest.mark.parametrize("suffix", [".npz", ".arpa.gz", ".arpa"])
+    def test_the_model_stays_what_it_is(self, ctcasr: Run, model: Path, tmp_path: Path, suffix: str) -> None:
+        output = tmp_path / f"other{suffix}"
+        assert ctcasr("lm", "convert", model, "-o", output).code == 0
+        before, after = listed(model), listed(output)
+        assert before.keys() == after.keys()
+        for ngram, numbers in before.items():
+            assert after[ngram] == pytest.approx(numbers, abs=1e-6)
+
+    def test_an_unknown_suffix_is_refused(self, ctcasr: Run, model: Path, tmp_path: Path) -> None:
+        said = ctcasr("lm", "convert", model, "-o", tmp_path / "other.bin")
+        assert said.code == 2
+        assert "expected one of .arpa" in said.err

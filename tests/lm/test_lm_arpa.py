@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import kenlm
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 
 from ctcasr.errors import DataError
 from ctcasr.lm import read_arpa
+from tests.lm.peers import kenlm, needs_kenlm
 from tests.lm.samples import TINY_ARPA, as_dict
 
 LN_10 = math.log(10)
@@ -71,6 +71,7 @@ class TestForms:
         assert [model.word_id(word) for word in words] == list(range(2, len(words) + 2))
         assert model.order == 2
 
+    @needs_kenlm
     def test_a_missing_unknown_word_has_kenlms_floor(self, write: Write) -> None:
         path = write(TINY_ARPA.replace("-1.5\t<unk>\t0\n", "").replace("1=6", "1=5"))
         model = read_arpa(path)
@@ -78,6 +79,7 @@ class TestForms:
         assert model.score_sentence(["zebra"], begin=False)[0] == pytest.approx(-100 * LN_10)
         assert kenlm.Model(str(path)).score("zebra", bos=False, eos=False) == pytest.approx(-100)
 
+    @needs_kenlm
     def test_a_missing_suffix_is_allowed(self, write: Write) -> None:
         path = write(TINY_ARPA.replace("-0.6\tb c\t-0.13\n", "").replace("2=5", "2=4"))
         peer = kenlm.Model(str(path))
@@ -87,6 +89,7 @@ class TestForms:
 
 
 class TestAgainstKenlm:
+    @needs_kenlm
     @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         st.lists(st.sampled_from(["a", "b", "c", "</s>", "zebra", "<unk>", "A"]), max_size=8),

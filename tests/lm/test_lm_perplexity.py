@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-import kenlm
 import pytest
 
 from ctcasr.errors import DataError
@@ -20,6 +19,7 @@ from ctcasr.lm import (
     reading,
     write_arpa,
 )
+from tests.lm.peers import kenlm, needs_kenlm
 from tests.lm.samples import TINY_ARPA, random_sentences
 
 Write = Callable[..., Path]
@@ -39,6 +39,7 @@ def of_kenlm(path: Path, sentences: list[list[str]]) -> tuple[float, float, int,
     return 10 ** (-total / tokens), 10 ** (-(total - unknown_total) / (tokens - unknown)), unknown, tokens
 
 
+@needs_kenlm
 @pytest.mark.parametrize("block_bytes", [50, 1 << 17])
 def test_as_kenlm(
     write_text: Write, tmp_path: Path, block_bytes: int, monkeypatch: pytest.MonkeyPatch

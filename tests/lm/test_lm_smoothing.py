@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-import kenlm
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,6 +23,7 @@ from ctcasr.lm import (
     write_arpa,
 )
 from ctcasr.lm.kneser_ney import adjusted_counts
+from tests.lm.peers import kenlm, needs_kenlm
 from tests.lm.samples import as_dict, random_sentences
 from tests.oracles import ngrams
 
@@ -97,6 +97,7 @@ class TestSums:
 
 
 class TestAgainstKenlm:
+    @needs_kenlm
     @pytest.mark.parametrize("order", [2, 3, 5])
     def test_scores_of_the_same_file(self, write_text: Write, tmp_path: Path, order: int) -> None:
         counts = count_ngrams([write_text(random_sentences(7))], CountSettings(order=order, min_count=3))
