@@ -34,18 +34,19 @@ def mel_to_hz(mel: Float64, scale: str) -> Float64:
     return np.where(mel < _SLANEY_BREAK_MEL, mel * _SLANEY_HZ_PER_MEL, above)
 
 
-def _edges_mel(settings: FeatureSettings) -> Float64:
-    high = settings.sample_rate / 2 if settings.high_hz is None else settings.high_hz
-    low_mel, high_mel = hz_to_mel(np.array([settings.low_hz, high]), settings.mel_scale)
-    return np.linspace(low_mel, high_mel, settings.mel_bins + 2)
-
-
-def mel_filters(settings: FeatureSettings) -> Float64:
+def mel_filters(settings: FeatureSettings, factor: float = 1.0) -> Float64:
     """Return the triangular mel filters, `(fft_size // 2 + 1, mel_bins)`, each with peak 1 at its centre.
 
     The triangles are straight lines in Hz between neighbouring centres (Davis and Mermelstein 1980).
+
+    Args:
+        settings: of the features.
+        factor: by which the centres are scaled: a tone at f shows where one at `f / factor` would.
     """
-    centres = mel_to_hz(_edges_mel(settings), settings.mel_scale)
+    high = settings.sample_rate / 2 if settings.high_hz is None else settings.high_hz
+    low_mel, high_mel = hz_to_mel(np.array([settings.low_hz, high]), settings.mel_scale)
+    centres = mel_to_hz(np.linspace(low_mel, high_mel, settings.mel_bins + 2), settings.mel_scale)
+    centres = scaled_hz(centres, settings.sample_rate, factor)
     frequencies = np.linspace(0, settings.sample_rate / 2, settings.fft_size // 2 + 1)
     widths = np.diff(centres)
     rising = (frequencies[:, None] - centres[None, :-2]) / widths[None, :-1]
@@ -54,20 +55,17 @@ def mel_filters(settings: FeatureSettings) -> Float64:
     return filters
 
 
-def warped_bins(settings: FeatureSettings, factor: float) -> Float64:
-    """Return where each mel bin reads if the filters' frequencies are scaled: positions `(mel_bins,)`.
+def scaled_hz(hz: Float64, sample_rate: int, factor: float) -> Float64:
+    """Scale frequencies up to 0.3 of the sample rate, and bend those above: half of it stays where it is.
 
-    What was at a frequency is then found at that frequency over `factor`. Frequencies are scaled up to 0.3 of
-    the sample rate and bent above, so that half of it stays where it is (Jaitly and Hinton 2013, vocal tract
-    length perturbation); a filter that would move beyond the first or the last stays with these.
+    Vocal tract length perturbation (Jaitly and Hinton 2013, equation 1).
     """
-    edges = _edges_mel(settings)
-    hz, nyquist = mel_to_hz(edges[1:-1], settings.mel_scale), settings.sample_rate / 2
+    if factor == 1.0:
+        return hz
+    nyquist = sample_rate / 2
     top = 0.6 * nyquist * min(factor, 1.0)
     bent = nyquist - (nyquist - top) / (nyquist - top / factor) * (nyquist - hz)
-    warped = hz_to_mel(np.where(hz <= top / factor, factor * hz, bent), settings.mel_scale)
-    positions: Float64 = np.clip((warped - edges[1]) / (edges[1] - edges[0]), 0, settings.mel_bins - 1)
-    return positions
+    return np.where(hz <= top / factor, factor * hz, bent)
 
 
 def cosine_transform(mel_bins: int, cepstra: int) -> Float64:

@@ -44,9 +44,13 @@ class FeatureExtractor:
         )
         self._global = None if statistics is None else statistics.arrays(settings)
 
-    def __call__(self, waveform: Float32) -> Float32:
-        """Return the features `(T, F)` of a waveform `(N,)`, with `T = settings.frames(N)`."""
-        features: Floats = self._log_mel(waveform)
+    def __call__(self, waveform: Float32, warp: float = 1.0) -> Float32:
+        """Return the features `(T, F)` of a waveform `(N,)`, with `T = settings.frames(N)`.
+
+        `warp` scales the frequencies of the filters, to vary a voice in training.
+        """
+        filters = self._filters if warp == 1.0 else mel_filters(self.settings, warp).astype(np.float32)
+        features: Floats = self._log_mel(waveform, filters)
         if self._cosines is not None:
             features = features @ self._cosines
         if self.settings.deltas:
@@ -56,7 +60,7 @@ class FeatureExtractor:
             features = np.concatenate(parts, axis=1)
         return np.asarray(self._normalise(features), np.float32)
 
-    def _log_mel(self, waveform: Float32) -> Float32:
+    def _log_mel(self, waveform: Float32, filters: Float32) -> Float32:
         settings = self.settings
         if settings.preemphasis:
             shifted = np.concatenate((waveform[:1] * 0, waveform[:-1]))
@@ -71,7 +75,7 @@ class FeatureExtractor:
             stop = min(start + _BLOCK_FRAMES, frames)
             spectrum = np.fft.rfft(views[start:stop] * self._window)
             power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-            np.matmul(power, self._filters, out=energies[start:stop])
+            np.matmul(power, filters, out=energies[start:stop])
         return np.log(np.maximum(energies, np.float32(ENERGY_FLOOR), out=energies), out=energies)
 
     def _normalise(self, features: Floats) -> Floats:

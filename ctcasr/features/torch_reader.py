@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torchaudio
 from torch import Tensor, nn
@@ -51,15 +52,19 @@ class BatchFeatureExtractor(nn.Module):
         self.register_buffer("scale", scale, persistent=False)
 
     @torch.no_grad()
-    def forward(self, waveforms: Tensor, waveform_lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, waveforms: Tensor, waveform_lengths: Tensor, warps: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return `features (B, T, F)`, zero beyond each length, and `feature_lengths (B,)`.
 
         Args:
             waveforms: `(B, N)` float32, zero beyond each length.
             waveform_lengths: `(B,)` samples.
+            warps: `(B,)` by which the frequencies of each row's filters are scaled; none by default.
         """
         lengths = 1 + waveform_lengths // self.settings.hop_samples
-        features = self._log_mel(waveforms, waveform_lengths)[:, : int(lengths.max())]
+        filters = self.filters if warps is None else self._warped(warps)
+        features = self._log_mel(waveforms, waveform_lengths, filters)[:, : int(lengths.max())]
         if self.cosines is not None:
             features = features.double() @ self.cosines
         inside = torch.arange(features.shape[1], device=features.device)[None] < lengths[:, None]
@@ -67,7 +72,11 @@ class BatchFeatureExtractor(nn.Module):
             features = self._append_deltas(features, lengths)
         return self._normalise(features, inside, lengths).float() * inside[..., None], lengths
 
-    def _log_mel(self, waveforms: Tensor, waveform_lengths: Tensor) -> Tensor:
+    def _warped(self, warps: Tensor) -> Tensor:
+        filters = np.stack([mel_filters(self.settings, warp) for warp in warps.tolist()])
+        return torch.from_numpy(filters).to(self.filters)
+
+    def _log_mel(self, waveforms: Tensor, waveform_lengths: Tensor, filters: Tensor) -> Tensor:
         settings = self.settings
         if settings.preemphasis:
             shifted = nn.functional.pad(waveforms[:, :-1], (1, 0))
@@ -82,7 +91,7 @@ class BatchFeatureExtractor(nn.Module):
         ]
         spectrum = torch.view_as_real(torch.fft.rfft(frames * self.window))
         power = spectrum.square().sum(-1).float()
-        return (power @ self.filters).clamp_min(ENERGY_FLOOR).log()
+        return (power @ filters).clamp_min(ENERGY_FLOOR).log()
 
     def _append_deltas(self, features: Tensor, lengths: Tensor) -> Tensor:
         parts = [features]

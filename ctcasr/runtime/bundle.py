@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ctcasr.decoding import BeamSettings
 from ctcasr.errors import BundleError, DataError
 from ctcasr.features import FeatureSettings, GlobalStatistics
+from ctcasr.runtime.confidence import ConfidenceCalibration
 from ctcasr.text import Vocabulary
 
 FORMAT_VERSION = 1
@@ -53,6 +54,7 @@ class BundleDescription(BaseModel):
     licence: str = ""
     training: TrainingSummary | None = None
     decoding: BeamSettings | None = None
+    confidence: ConfidenceCalibration | None = None
 
 
 class _Version(BaseModel):

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ctcasr.decoding import BeamSettings, Hypothesis, greedy
 from ctcasr.errors import BundleError, ConfigError, DataError
 from ctcasr.runtime.bundle import LANGUAGE_MODEL, LEXICON, Bundle
+from ctcasr.runtime.confidence import ConfidenceCalibration, Evidence, WordCalibration
 from ctcasr.text import SPACE, Vocabulary
 
 if TYPE_CHECKING:
@@ -23,8 +24,28 @@ if TYPE_CHECKING:
     from ctcasr.decoding.lexicon import Lexicon
     from ctcasr.lm import NGramModel
 
-Decoder = Callable[[npt.NDArray[np.float32], int], list[Hypothesis]]
-"""From `log_probs (T', V)` to the so many best hypotheses, the best first."""
+
+@dataclass(frozen=True)
+class Decoder:
+    """A way to decode, made ready.
+
+    Attributes:
+        search: from `log_probs (T', V)` to the so many best hypotheses, the best first.
+        is_greedy: `search` follows the best path, and finds one hypothesis.
+        calibration: makes probabilities of the words' evidence; none where the bundle has none that fits.
+    """
+
+    search: Callable[[npt.NDArray[np.float32], int], list[Hypothesis]]
+    is_greedy: bool
+    calibration: WordCalibration | None = None
+
+    def __call__(self, log_probs: npt.NDArray[np.float32], best: int) -> list[Hypothesis]:
+        """Return the `best` hypotheses of `log_probs (T', V)`, the best first; there may be fewer."""
+        return self.search(log_probs, best)
+
+    def confidence(self, evidence: Evidence) -> float:
+        """Return the confidence in a word, calibrated where that is possible."""
+        return self.calibration.probability(evidence) if self.calibration is not None else evidence.raw
 
 
 @dataclass(frozen=True)
@@ -73,9 +94,9 @@ def make_decoder(bundle: Bundle, options: DecodingOptions | None = None) -> Deco
         raise ConfigError(
             "greedy decoding has no beam, language model, lexicon or hot words; leave out --greedy or the others"
         )
-    carried = any((bundle.folder / name).is_file() for name in (LANGUAGE_MODEL, LEXICON))
-    if options.is_greedy or not (options.wants_beam or carried):
-        return lambda log_probs, _: [greedy(log_probs)]
+    calibration = bundle.description.confidence or ConfidenceCalibration()
+    if options.is_greedy or not (options.wants_beam or carries_beam(bundle)):
+        return Decoder(lambda log_probs, _: [greedy(log_probs)], True, calibration.greedy)
     from ctcasr.decoding.beam import BeamSearch  # its kernels take a third of a second to load
     from ctcasr.decoding.hot_words import fit_case, hot_words
     from ctcasr.decoding.lexicon import kinds_of
@@ -97,7 +118,17 @@ def make_decoder(bundle: Bundle, options: DecodingOptions | None = None) -> Deco
         hot=hot if hot.phrases else None,
     )
     _warm_up(search, len(vocabulary))
-    return lambda log_probs, best: search.decode(log_probs, best=best)
+    is_own = options.language_model is None and options.lexicon is None
+    return Decoder(
+        lambda log_probs, best: search.decode(log_probs, best=best),
+        False,
+        calibration.beam if is_own else None,
+    )
+
+
+def carries_beam(bundle: Bundle) -> bool:
+    """Tell whether a bundle decodes with a beam search by default: it has a language model or a lexicon."""
+    return any((bundle.folder / name).is_file() for name in (LANGUAGE_MODEL, LEXICON))
 
 
 def _warm_up(search: BeamSearch, symbols: int) -> None:

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,13 +16,15 @@ import numpy.typing as npt
 
 from ctcasr import audio
 from ctcasr.data import Utterance
-from ctcasr.decoding import Hypothesis, check_log_probs
+from ctcasr.decoding import check_log_probs
+from ctcasr.decoding.confidence import CANDIDATES
 from ctcasr.errors import AudioError, BundleError, ConfigError, CtcAsrError, DataError
 from ctcasr.features import FeatureExtractor
 from ctcasr.runtime.bundle import DESCRIPTION, Bundle, find_bundle, read_bundle
+from ctcasr.runtime.confidence import evidence_of
 from ctcasr.runtime.decoder import DecodingOptions, make_decoder
 from ctcasr.runtime.session import AcousticSession
-from ctcasr.runtime.words import Word, words_of
+from ctcasr.runtime.words import Word, texts_of, words_of
 
 MAX_SECONDS = 1800.0
 """Longest recording that is recognised in one piece; memory grows by about 45 MB a minute."""
@@ -47,8 +49,11 @@ class Transcript:
         audio_path: the recording; empty for a waveform.
         duration_seconds: of the audio that was recognised.
         text: the words, one space between them.
-        words: words with times and confidences.
-        confidence: mean confidence of the symbols, in [0, 1]; 1 where nothing was recognised.
+        words: words with times and confidences. A word's confidence is the probability that it is correct where
+            the bundle is calibrated for the decoder (`ctcasr calibrate`). Where it is not, it is the word's
+            posterior among the best hypotheses of a beam search, or its symbols' mean probability if greedy.
+        confidence: in the whole text, in [0, 1], never calibrated: posterior of the best hypothesis of a beam
+            search; if greedy, mean confidence of the symbols, 1 where nothing was recognised.
         error: why the recording could not be recognised; empty if it was.
         timings: seconds spent on `read`, `features`, `network` and `decode`.
         alternatives: the best hypotheses, the transcript's own first; as many as were asked for.
@@ -150,6 +155,20 @@ class Recognizer:
         """Return `log_probs (T', V)` of a mono waveform `(N,)` at the bundle's sample rate."""
         return self._session(self._extractor(waveform))
 
+    def log_probs_of(self, utterance: Utterance) -> npt.NDArray[np.float32]:
+        """Return `log_probs (T', V)` of an utterance of a manifest.
+
+        Raises:
+            AudioError: its audio cannot be read.
+        """
+        waveform = audio.load(
+            utterance.audio_path,
+            self.bundle.description.features.sample_rate,
+            offset_seconds=utterance.offset_seconds,
+            duration_seconds=utterance.duration_seconds,
+        )
+        return self.log_probs(waveform)
+
     def transcribe(
         self, recordings: Iterable[str | Path | Utterance], *, threads: int | None = None
     ) -> Iterator[Transcript]:
@@ -213,32 +232,32 @@ class Recognizer:
         times.append(time.perf_counter())
         log_probs = self._session(features)
         times.append(time.perf_counter())
-        hypotheses = self._decode(log_probs, self._alternatives)
-        hypothesis = hypotheses[0]
+        decoder, vocabulary = self._decode, self.bundle.vocabulary
+        hypotheses = decoder(log_probs, max(self._alternatives, CANDIDATES))
         duration = len(waveform) / self.bundle.description.features.sample_rate
-        words = self._words(hypothesis, duration)
+        words = words_of(hypotheses[0], vocabulary, self.bundle.frame_seconds, duration)
+        evidence, confidence = evidence_of(hypotheses, words, vocabulary, is_greedy=decoder.is_greedy)
         alternatives = [
             Alternative(
-                " ".join(word.text for word in self._words(other, duration)),
+                " ".join(texts_of(other, vocabulary)),
                 other.log_prob,
                 other.acoustic_log_prob,
                 other.lm_log_prob,
             )
-            for other in (hypotheses if self._alternatives > 1 else ())
+            for other in (hypotheses[: self._alternatives] if self._alternatives > 1 else ())
         ]
         times.append(time.perf_counter())
-        confidences = [token.confidence for token in hypothesis.tokens]
         stages = dict(zip(("features", "network", "decode"), np.diff(times).tolist(), strict=True))
         return Transcript(
             id=identity,
             audio_path=audio_path,
             duration_seconds=duration,
             text=" ".join(word.text for word in words),
-            words=words,
-            confidence=float(np.mean(confidences)) if confidences else 1.0,
+            words=tuple(
+                replace(word, confidence=decoder.confidence(shown))
+                for word, shown in zip(words, evidence, strict=True)
+            ),
+            confidence=confidence,
             timings={"read": read_seconds, **stages},
             alternatives=tuple(alternatives),
         )
-
-    def _words(self, hypothesis: Hypothesis, duration_seconds: float) -> tuple[Word, ...]:
-        return words_of(hypothesis, self.bundle.vocabulary, self.bundle.frame_seconds, duration_seconds)

@@ -7,8 +7,6 @@ chosen one and the two are joined, until the choice stays.
 
 from __future__ import annotations
 
-import math
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,16 +14,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ctcasr import audio
 from ctcasr.data import Utterance
-from ctcasr.decoding import BeamSettings, Hypothesis
+from ctcasr.decoding import BeamSettings
 from ctcasr.decoding.beam import BeamSearch
-from ctcasr.errors import BundleError, DataError
+from ctcasr.errors import DataError
 from ctcasr.lm import save
-from ctcasr.runtime.bundle import DESCRIPTION, LANGUAGE_MODEL, LEXICON, Bundle
+from ctcasr.runtime.bundle import LANGUAGE_MODEL, LEXICON, Bundle
+from ctcasr.runtime.bundle_changing import change_bundle
 from ctcasr.runtime.decoder import Parts
 from ctcasr.runtime.recognizer import Recognizer
-from ctcasr.runtime.words import words_of
+from ctcasr.runtime.words import texts_of
 from ctcasr.scoring import align
 
 LM_WEIGHTS = np.round(np.arange(0.0, 2.501, 0.05), 2)
@@ -103,16 +101,9 @@ def tune(
         DataError: an utterance cannot be read, or there are no reference words.
     """
     references, log_probs = {}, {}
-    rate = recognizer.bundle.description.features.sample_rate
     for utterance in utterances:
-        waveform = audio.load(
-            utterance.audio_path,
-            rate,
-            offset_seconds=utterance.offset_seconds,
-            duration_seconds=utterance.duration_seconds,
-        )
         references[utterance.id] = utterance.text.split()
-        log_probs[utterance.id] = recognizer.log_probs(waveform)
+        log_probs[utterance.id] = recognizer.log_probs_of(utterance)
     spoken = sum(map(len, references.values()))
     if not spoken:
         raise DataError("the manifest has no words to tune on; give held-out speech with transcripts")
@@ -142,45 +133,35 @@ def _collect(
     errors = 0
     for identity, rows in log_probs.items():
         for rank, hypothesis in enumerate(search.decode(rows, best=BEST if found else 1)):
-            words = _texts(hypothesis, bundle)
+            words = texts_of(hypothesis, bundle.vocabulary)
             known = found.get(identity, {})
             if words not in known or rank == 0:
                 wrong = align(references[identity], words).counts.errors
                 errors += wrong if rank == 0 else 0
-                units = len(words) if parts.lexicon is not None else len(hypothesis.tokens)
+                units = len(words) if parts.lexicon is not None else len(hypothesis.ids)
                 known[words] = Candidate(hypothesis.acoustic_log_prob, hypothesis.lm_log_prob, units, wrong)
     return errors
-
-
-def _texts(hypothesis: Hypothesis, bundle: Bundle) -> tuple[str, ...]:
-    words = words_of(hypothesis, bundle.vocabulary, bundle.frame_seconds, math.inf)
-    return tuple(word.text for word in words)
 
 
 def write_decoding(bundle: Bundle, parts: Parts) -> None:
     """Make a bundle decode with these settings, language model and lexicon by default.
 
-    Each file appears whole or not at all, the description last.
+    The confidence that was calibrated for another search is forgotten.
 
     Raises:
         BundleError: the bundle's folder cannot be written to.
     """
-    description = bundle.description.model_copy(update={"decoding": parts.settings})
-    try:
-        with tempfile.TemporaryDirectory(dir=bundle.folder, prefix=".tune") as folder:
-            made = Path(folder)
-            if parts.model is not None:
-                save(parts.model, made / LANGUAGE_MODEL)
-            if parts.lexicon is not None:
-                parts.lexicon.write(made / LEXICON, bundle.vocabulary.symbols)
-            (made / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
-            for name in (LANGUAGE_MODEL, LEXICON, DESCRIPTION):
-                if (made / name).exists():
-                    (made / name).replace(bundle.folder / name)
-    except OSError as error:
-        raise BundleError(
-            f"{bundle.folder}: cannot be written ({error.strerror}); copy the bundle and tune the copy"
-        ) from error
+
+    def write_parts(folder: Path) -> None:
+        if parts.model is not None:
+            save(parts.model, folder / LANGUAGE_MODEL)
+        if parts.lexicon is not None:
+            parts.lexicon.write(folder / LEXICON, bundle.vocabulary.symbols)
+
+    confidence = bundle.description.confidence
+    if confidence is not None:
+        confidence = confidence.model_copy(update={"beam": None})
+    change_bundle(bundle, {"decoding": parts.settings, "confidence": confidence}, write_parts)
 
 
 __all__ = ["Candidate", "Choice", "choose", "tune", "write_decoding"]

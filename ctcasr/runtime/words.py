@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctcasr.decoding import Hypothesis, Token, WordSpan
+from ctcasr.decoding import Hypothesis, WordSpan
 from ctcasr.text import Vocabulary
 
 
@@ -32,7 +32,7 @@ def words_of(
     beyond the audio, which may end inside the last frame; its confidence is the mean of its symbols'.
     """
     words = []
-    for span in hypothesis.words or _between_spaces(hypothesis.tokens, vocabulary):
+    for span in _spans(hypothesis, vocabulary):
         tokens = hypothesis.tokens[span.start : span.end]
         words.append(
             Word(
@@ -46,13 +46,22 @@ def words_of(
     return tuple(words)
 
 
-def _between_spaces(tokens: Sequence[Token], vocabulary: Vocabulary) -> list[WordSpan]:
+def texts_of(hypothesis: Hypothesis, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Return the words alone; unlike their times, they cost no search for the symbols' frames."""
+    return tuple(span.text for span in _spans(hypothesis, vocabulary))
+
+
+def _spans(hypothesis: Hypothesis, vocabulary: Vocabulary) -> Sequence[WordSpan]:
+    return hypothesis.words or _between_spaces(hypothesis.ids, vocabulary)
+
+
+def _between_spaces(ids: Sequence[int], vocabulary: Vocabulary) -> list[WordSpan]:
     spans, start = [], 0
-    for place in range(len(tokens) + 1):
-        if place < len(tokens) and vocabulary.characters[tokens[place].id] != " ":
+    for place in range(len(ids) + 1):
+        if place < len(ids) and vocabulary.characters[ids[place]] != " ":
             continue
         if place > start:
-            text = vocabulary.decode([token.id for token in tokens[start:place]])
+            text = vocabulary.decode(ids[start:place])
             spans.append(WordSpan(text, start, place))
         start = place + 1
     return spans

@@ -5,12 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ctcasr.features import FeatureSettings
-from ctcasr.features.filters import warped_bins
 from ctcasr.training.config import AugmentSettings
 
 Mask = npt.NDArray[np.bool_]
-Float32 = npt.NDArray[np.float32]
 
 
 def generator(seed: int, epoch: int, utterance: int) -> np.random.Generator:
@@ -22,12 +19,9 @@ def generator(seed: int, epoch: int, utterance: int) -> np.random.Generator:
     return np.random.default_rng((seed, epoch, utterance))
 
 
-def bin_positions(settings: AugmentSettings, features: FeatureSettings, rng: np.random.Generator) -> Float32:
-    """Draw a frequency warp: from which bin, in fractions, each bin of a frame is read, `(F,)`."""
-    factor = 1 + settings.frequency_warp * rng.uniform(-1, 1)
-    within = warped_bins(features, factor)
-    blocks = np.arange(1 + features.deltas)[:, None] * features.mel_bins
-    return (blocks + within).ravel().astype(np.float32)
+def warp_factor(settings: AugmentSettings, rng: np.random.Generator) -> float:
+    """Draw by how much the frequencies of an utterance are scaled (Jaitly and Hinton 2013)."""
+    return float(1 + settings.frequency_warp * rng.uniform(-1, 1))
 
 
 def kept_frames(settings: AugmentSettings, frames: int, rng: np.random.Generator) -> Mask:

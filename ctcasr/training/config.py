@@ -7,9 +7,9 @@ import json
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ctcasr.audio.resampling import MAX_SPEED, MIN_SPEED
 from ctcasr.errors import ConfigError
@@ -49,7 +49,7 @@ class AugmentSettings(BaseModel):
         0.0,
         ge=0,
         le=0.5,
-        description="frequencies are scaled by a factor drawn from 1 - this to 1 + this; log-mel only",
+        description="frequencies are scaled by a factor drawn from 1 - this to 1 + this",
     )
     time_masks: int = Field(2, ge=0, le=100, description="drawn for each utterance")
     time_mask_frames: int = Field(40, ge=0, description="longest mask, in feature frames")
@@ -130,14 +130,6 @@ class TrainingConfig(BaseModel):
     batches: BatchSettings = BatchSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     run: RunSettings = RunSettings()
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.augment.frequency_warp and self.features.kind != "log-mel":
-            raise ValueError(
-                "augment.frequency_warp needs features.kind = 'log-mel': cepstra have no frequencies to scale"
-            )
-        return self
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:

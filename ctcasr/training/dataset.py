@@ -16,7 +16,7 @@ from ctcasr.data import Utterance
 from ctcasr.errors import AudioError
 from ctcasr.features import FeatureExtractor, FeatureSettings
 from ctcasr.text import Vocabulary
-from ctcasr.training.augmenting import bin_positions, generator, kept_bins, kept_frames
+from ctcasr.training.augmenting import generator, kept_bins, kept_frames, warp_factor
 from ctcasr.training.config import AugmentSettings
 
 
@@ -35,7 +35,7 @@ class Example:
     utterance: int
     inputs: Tensor
     targets: Tensor
-    bin_positions: Tensor | None
+    warp: float
     kept_frames: Tensor
     kept_bins: Tensor
     problem: str = ""
@@ -45,8 +45,8 @@ class Example:
 class Batch:
     """Padded examples: `inputs` are features `(B, T, F)`, or waveforms `(B, N)` for the device's reader.
 
-    `kept_frames (B, W, T)` and `kept_bins (B, W, F)` hold W maskings of each; `bin_positions (B, F)` is there
-    where frequencies are warped.
+    `kept_frames (B, W, T)` and `kept_bins (B, W, F)` hold W maskings of each; `warps (B,)` scale the
+    frequencies of the filters.
     """
 
     utterances: tuple[int, ...]
@@ -55,7 +55,7 @@ class Batch:
     targets: Tensor
     target_lengths: Tensor
     weights: Tensor
-    bin_positions: Tensor | None
+    warps: Tensor
     kept_frames: Tensor
     kept_bins: Tensor
     problems: tuple[tuple[int, str], ...]
@@ -122,30 +122,26 @@ class SpeechDataset(Dataset[Example]):
             )
         except AudioError as error:
             waveform, problem = np.zeros(1, np.float32), str(error)
+        warp = 1.0
         if rng is not None:
             waveform = audio.change_speed(waveform, float(rng.choice(settings.augment.speeds)))
+            if settings.augment.frequency_warp:
+                warp = warp_factor(settings.augment, rng)
         frames = settings.features.frames(len(waveform))
         if not problem:
             problem = infeasible(subsampled(frames, settings.subsampling), targets, settings.subsampling)
-        inputs = waveform if self.extractor is None else self.extractor(waveform)
-        return Example(
-            key.utterance, torch.from_numpy(inputs), targets, *self._variation(frames, rng), problem
-        )
+        inputs = torch.from_numpy(waveform if self.extractor is None else self.extractor(waveform, warp))
+        return Example(key.utterance, inputs, targets, warp, *self._maskings(frames, rng), problem)
 
-    def _variation(
-        self, frames: int, rng: np.random.Generator | None
-    ) -> tuple[Tensor | None, Tensor, Tensor]:
-        """Draw bin positions `(F,)`, and maskings of frames `(W, T)` and of bins `(W, F)`."""
+    def _maskings(self, frames: int, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
+        """Draw maskings of frames `(W, T)` and of bins `(W, F)`."""
         augment, bins = self.settings.augment, self.settings.features.dimension
         if rng is None:
-            return None, torch.ones(1, frames, dtype=torch.bool), torch.ones(1, bins, dtype=torch.bool)
-        positions = None
-        if augment.frequency_warp:
-            positions = torch.from_numpy(bin_positions(augment, self.settings.features, rng))
+            return torch.ones(1, frames, dtype=torch.bool), torch.ones(1, bins, dtype=torch.bool)
         maskings = range(self.settings.maskings)
         times = np.stack([kept_frames(augment, frames, rng) for _ in maskings])
         bands = np.stack([kept_bins(augment, bins, rng) for _ in maskings])
-        return positions, torch.from_numpy(times), torch.from_numpy(bands)
+        return torch.from_numpy(times), torch.from_numpy(bands)
 
 
 def infeasible(input_length: int, targets: Tensor, subsampling: int) -> str:
@@ -163,7 +159,6 @@ def collate(examples: Sequence[Example]) -> Batch:
     """Pad examples to a batch; one that cannot be used keeps its row, without targets, with weight zero."""
     pad = torch.nn.utils.rnn.pad_sequence
     targets = [example.targets[:0] if example.problem else example.targets for example in examples]
-    positions = [example.bin_positions for example in examples if example.bin_positions is not None]
     return Batch(
         utterances=tuple(example.utterance for example in examples),
         inputs=pad([example.inputs for example in examples], batch_first=True),
@@ -171,7 +166,7 @@ def collate(examples: Sequence[Example]) -> Batch:
         targets=pad(targets, batch_first=True),
         target_lengths=torch.tensor([len(row) for row in targets]),
         weights=torch.tensor([0.0 if example.problem else 1.0 for example in examples]),
-        bin_positions=torch.stack(positions) if len(positions) == len(examples) else None,
+        warps=torch.tensor([example.warp for example in examples], dtype=torch.float64),
         kept_frames=pad([example.kept_frames.T for example in examples], batch_first=True).transpose(1, 2),
         kept_bins=torch.stack([example.kept_bins for example in examples]),
         problems=tuple((example.utterance, example.problem) for example in examples if example.problem),

@@ -66,21 +66,12 @@ class Feeder:
             yield batch.to(self.accelerator.device)
 
     def features(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return `features (W * B, T, F)`, warped and masked in W ways one after another, and their lengths."""
+        """Return `features (W * B, T, F)`, masked in W ways one after another, and their lengths."""
         if self.reader is not None:
-            features, lengths = self.reader(batch.inputs, batch.lengths)
+            warps = batch.warps if self.config.augment.frequency_warp else None
+            features, lengths = self.reader(batch.inputs, batch.lengths, warps)
         else:
             features, lengths = batch.inputs, batch.lengths
-        if batch.bin_positions is not None:
-            features = read_between(features, batch.bin_positions)
         kept = batch.kept_frames[..., None] & batch.kept_bins[:, :, None]
         masked = features[:, None] * kept
         return masked.transpose(0, 1).flatten(0, 1), lengths.repeat(kept.shape[1])
-
-
-def read_between(features: Tensor, positions: Tensor) -> Tensor:
-    """Read `features (B, T, F)` at fractional bins `positions (B, F)`, on the line between neighbours."""
-    below = positions.floor().clamp_max(features.shape[2] - 2)
-    share = (positions - below)[:, None]
-    index = below.long()[:, None].expand_as(features)
-    return features.gather(2, index) * (1 - share) + features.gather(2, index + 1) * share

@@ -110,11 +110,6 @@ def test_last_override_wins_and_paths_are_anchored(tmp_path: Path) -> None:
         ("[optimizer]\nconsistency = " + "[" * 5000, [], "is not valid TOML"),
         ("", ["optimizer.learning_rate=inf"], "optimizer.learning_rate = Infinity: "),
         ("", ["optimizer.weight_decay=inf"], "optimizer.weight_decay = Infinity: "),
-        (
-            "[augment]\nfrequency_warp = 0.1",
-            ["features.kind=mfcc"],
-            "toml: augment.frequency_warp needs features.kind = 'log-mel'",
-        ),
         ("[data", [], "is not valid TOML"),
         ("[data]\n", [], "is not valid TOML"),  # the section stands twice
     ],

@@ -53,7 +53,7 @@ def test_example_without_augmentation(utterances: list[Utterance]) -> None:
     assert example.targets.tolist() == [1, 2, 2, 1]
     assert example.kept_frames.shape == (1, 51)
     assert example.kept_bins.shape == (1, 12)
-    assert example.bin_positions is None
+    assert example.warp == 1.0
     assert example.kept_frames.all()
     assert example.kept_bins.all()
     assert example.problem == ""
@@ -76,7 +76,7 @@ def test_augmentation_is_drawn_from_epoch_and_utterance(utterances: list[Utteran
         assert torch.equal(again.kept_frames, example.kept_frames)
         assert torch.equal(again.kept_bins, example.kept_bins)
         assert example.kept_frames.shape == (1, len(example.inputs))
-        assert example.bin_positions is None
+        assert example.warp == 1.0
 
 
 def test_two_maskings_differ_and_the_warp_is_one(utterances: list[Utterance]) -> None:
@@ -85,15 +85,14 @@ def test_two_maskings_differ_and_the_warp_is_one(utterances: list[Utterance]) ->
     for epoch, example in enumerate(examples):
         assert example.kept_frames.shape == (2, len(example.inputs))
         assert example.kept_bins.shape == (2, 12)
-        assert example.bin_positions is not None
-        assert example.bin_positions.shape == (12,)
         again = data[Key(0, epoch)]
         assert torch.equal(again.kept_frames, example.kept_frames)
         assert torch.equal(again.kept_bins, example.kept_bins)
-        assert torch.equal(again.bin_positions, example.bin_positions)
+        assert again.warp == example.warp
+        assert torch.equal(again.inputs, example.inputs)
     assert any(not torch.equal(*example.kept_frames) for example in examples)
     assert any(not torch.equal(*example.kept_bins) for example in examples)
-    assert len({tuple(example.bin_positions.tolist()) for example in examples}) == 12
+    assert len({example.warp for example in examples}) == 12
 
 
 @pytest.mark.parametrize(
@@ -122,7 +121,7 @@ def test_batch_pads_and_weighs(utterances: list[Utterance]) -> None:
     assert batch.weights.tolist() == [1, 1, 0, 0, 1]
     assert batch.kept_frames.shape == (5, 1, 51)
     assert batch.kept_bins.shape == (5, 1, 12)
-    assert batch.bin_positions is None
+    assert batch.warps.tolist() == [1.0] * 5
     assert [index for index, _ in batch.problems] == [2, 4]
     moved = batch.to(torch.device("cpu"))
     assert moved.problems == batch.problems
@@ -136,14 +135,12 @@ def test_batch_of_two_maskings(utterances: list[Utterance]) -> None:
     frames = batch.inputs.shape[1]
     assert batch.kept_frames.shape == (3, 2, frames)
     assert batch.kept_bins.shape == (3, 2, 12)
-    assert batch.bin_positions is not None
-    assert batch.bin_positions.shape == (3, 12)
+    assert batch.warps.tolist() == [example.warp for example in examples]
     for row, example in enumerate(examples):
         count = len(example.inputs)
         assert torch.equal(batch.kept_frames[row, :, :count], example.kept_frames)
         assert not batch.kept_frames[row, :, count:].any()
         assert torch.equal(batch.kept_bins[row], example.kept_bins)
-        assert torch.equal(batch.bin_positions[row], example.bin_positions)
 
 
 def test_a_feasible_utterance_has_enough_frames(utterances: list[Utterance]) -> None:

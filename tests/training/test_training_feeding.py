@@ -12,27 +12,9 @@ from ctcasr.features import FeatureExtractor
 from ctcasr.features.torch_reader import BatchFeatureExtractor
 from ctcasr.text import Vocabulary
 from ctcasr.training.config import read_config
-from ctcasr.training.feeding import Feeder, read_between
+from ctcasr.training.feeding import Feeder
 
 VOCABULARY = Vocabulary(("<blank>", "a", "b", "c"))
-
-
-def random(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-@pytest.mark.parametrize("bins", [2, 3, 12, 80])
-def test_reading_between_bins_is_linear(bins: int) -> None:
-    features = random(3, 5, bins)
-    positions = torch.rand(3, bins, generator=torch.Generator().manual_seed(1)) * (bins - 1)
-    positions[0, 0], positions[1, -1], positions[2] = 0, bins - 1, torch.arange(bins)
-    read = read_between(features, positions)
-    assert read.shape == features.shape
-    for row in range(3):
-        for frame in range(5):
-            expected = np.interp(positions[row].numpy(), np.arange(bins), features[row, frame].numpy())
-            np.testing.assert_allclose(read[row, frame].numpy(), expected, atol=1e-5)
-    assert torch.equal(read[2], features[2])
 
 
 def feeder(config, on_device: bool, *overrides: str) -> Feeder:
@@ -71,16 +53,18 @@ def test_the_warp_moves_the_features(corpus, on_device: bool) -> None:
     # Its draw comes after the speed's and before the masks': the rest of the batch is the same.
     (before,) = plain.batches(plain.dataset(data), ROWS, 4)
     (after,) = warped.batches(warped.dataset(data), ROWS, 4)
-    assert torch.equal(before.inputs, after.inputs)
-    assert before.bin_positions is None
-    assert after.bin_positions is not None
+    waveforms = feeder(config, True)
+    (raw,) = waveforms.batches(waveforms.dataset(data), ROWS, 4)
+    assert set(before.warps.tolist()) == {1.0}
+    assert len(set(after.warps.tolist())) == 3
     features, lengths = plain.features(before)
     moved, _ = warped.features(after)
     assert (moved - features).abs().max() > 0.3
+    extractor = FeatureExtractor(warped.config.features)
     for row, count in enumerate(lengths.tolist()):
-        positions = after.bin_positions[row].numpy()
-        expected = [np.interp(positions, np.arange(12), frame) for frame in features[row, :count].numpy()]
-        np.testing.assert_allclose(moved[row, :count].numpy(), expected, atol=1e-5)
+        waveform = raw.inputs[row, : int(raw.lengths[row])].numpy()
+        expected = extractor(waveform, float(after.warps[row]))
+        np.testing.assert_allclose(moved[row, :count].numpy(), expected, atol=1e-4)
         assert not moved[row, count:].any()
 
 
