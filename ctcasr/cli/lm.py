@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from ctcasr.data import read_manifest
 from ctcasr.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -28,7 +32,9 @@ app = typer.Typer(help="Train, prune and measure n-gram language models.", no_ar
 
 @app.command(no_args_is_help=True)
 def train(
-    text: list[Path] = typer.Argument(help="Texts, a sentence a line; may be compressed (gzip, xz, bzip2)."),
+    text: list[Path] = typer.Argument(
+        help="Texts, a sentence a line; may be compressed (gzip, xz, bzip2). Manifests (.jsonl) give their transcripts."
+    ),
     output: Path = typer.Option(..., "-o", "--output", help=_OUTPUT_HELP),
     order: int = typer.Option(3, min=1, max=10, help="Length of the longest n-grams."),
     unit: UnitName = typer.Option(UnitName.word, help=_UNIT_HELP),
@@ -58,7 +64,8 @@ def train(
     settings = lm.CountSettings(
         order, unit.value, min_count, None if vocabulary is None else _read_vocabulary(vocabulary, unit.value)
     )
-    counts = lm.count_ngrams(text, settings)
+    with _as_texts(text) as texts:
+        counts = lm.count_ngrams(texts, settings)
     size = f"{counts.sentences:,} sentences, {counts.tokens:,} tokens"
     tables = lm.witten_bell(counts) if smoothing is SmoothingName.witten_bell else _kneser_ney(counts)
     del counts  # which take as much memory as the model
@@ -91,7 +98,9 @@ def prune(
 @app.command(no_args_is_help=True)
 def perplexity(
     model: Path = typer.Argument(help="ARPA model, compressed or not, or lm.npz."),
-    text: list[Path] = typer.Argument(help="Texts, a sentence a line; may be compressed."),
+    text: list[Path] = typer.Argument(
+        help="Texts, a sentence a line; may be compressed. Manifests (.jsonl) give their transcripts."
+    ),
     unit: UnitName = typer.Option(UnitName.word, help=_UNIT_HELP),
 ) -> None:
     """Measure how well a language model predicts texts; prints what KenLM's `query` prints.
@@ -102,7 +111,8 @@ def perplexity(
     """
     from ctcasr import lm
 
-    found = lm.perplexity(lm.load_model(model), text, unit.value)
+    with _as_texts(text) as texts:
+        found = lm.perplexity(lm.load_model(model), texts, unit.value)
     if not found.tokens:
         raise DataError(f"{text[0]}: the texts hold no word; expected a sentence a line")
     typer.echo(
@@ -128,6 +138,20 @@ def convert(
     tables = lm.load_model(model).tables()
     _write(tables, output)
     typer.echo(_summary(tables, output))
+
+
+@contextmanager
+def _as_texts(paths: list[Path]) -> Iterator[list[Path]]:
+    """Give texts in the place of manifests, whose transcripts are written to a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="ctcasr-lm") as folder:
+        texts = []
+        for number, path in enumerate(paths):
+            if path.suffix == ".jsonl":
+                lines = [utterance.text for utterance in read_manifest(path)]
+                path = Path(folder) / f"{number}.txt"
+                path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            texts.append(path)
+        yield texts
 
 
 def _kneser_ney(counts: NGramCounts) -> NGramTables:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import importlib
+import json
 import lzma
 import re
 import subprocess
@@ -288,3 +289,20 @@ class TestConvert:
         said = ctcasr("lm", "convert", model, "-o", tmp_path / "other.bin")
         assert said.code == 2
         assert "expected one of .arpa" in said.err
+
+
+class TestManifests:
+    def test_a_manifest_gives_its_transcripts(self, ctcasr: Run, text: Path, tmp_path: Path) -> None:
+        manifest = tmp_path / "train.jsonl"
+        lines = text.read_text(encoding="utf-8").splitlines()
+        entries = (
+            {"id": str(number), "audio_filepath": "x.wav", "duration": 1.0, "text": line}
+            for number, line in enumerate(lines)
+        )
+        manifest.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
+        for source, output in ((text, "text.arpa"), (manifest, "manifest.arpa")):
+            assert ctcasr("lm", "train", source, "-o", tmp_path / output).code == 0
+        assert (tmp_path / "text.arpa").read_bytes() == (tmp_path / "manifest.arpa").read_bytes()
+        model = tmp_path / "text.arpa"
+        said = [ctcasr("lm", "perplexity", model, source).out for source in (text, manifest)]
+        assert said[0] == said[1]
