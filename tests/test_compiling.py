@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+CONSTANTS = """
+STEP = {step}
+"""
 INNER = """
 from ctcasr.compiling import kernel
-STEP = {step}
 
 @kernel
 def inner(number):
@@ -16,7 +18,11 @@ def inner(number):
 """
 OUTER = """
 from ctcasr.compiling import kernel
-from parts.inner import STEP, inner
+from parts import inner as parts_inner
+from parts.constants import (
+    STEP,
+)
+inner = parts_inner.inner
 
 @kernel
 def outer(number):
@@ -44,10 +50,22 @@ def test_a_change_in_another_file_is_compiled_in(tmp_path: Path) -> None:
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "outer.py").write_text(OUTER)
-    (package / "inner.py").write_text(INNER.format(step=10, added=1))
+    (package / "inner.py").write_text(INNER.format(added=1))
+    (package / "constants.py").write_text(CONSTANTS.format(step=10))
     assert run(tmp_path) == ("20", 0)
     assert run(tmp_path) == ("20", 1)
-    (package / "inner.py").write_text(INNER.format(step=10, added=2))
+    (package / "inner.py").write_text(INNER.format(added=2))
     assert run(tmp_path) == ("30", 0)
-    (package / "inner.py").write_text(INNER.format(step=100, added=2))
+    (package / "constants.py").write_text(CONSTANTS.format(step=100))
     assert run(tmp_path) == ("300", 0)
+
+
+def test_no_folder_for_the_cache_is_no_obstacle(tmp_path: Path) -> None:
+    code = "from ctcasr.decoding.survival import kth_largest; import numpy; print(kth_largest(numpy.array([1.0, 3.0]), 2, 1))"
+    finished = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(Path(__file__).parents[1]), "NUMBA_CACHE_LOCATOR_CLASSES": "InTreeZip"},
+        capture_output=True,
+        text=True,
+    )
+    assert (finished.stdout, finished.stderr) == ("3.0\n", "")

@@ -42,11 +42,15 @@ def decoding_options(
     lm: Path | None,
     lexicon: Path | None,
     hotwords: list[str] | None,
+    *,
+    nbest: int = 1,
     **settings: float | None,
 ) -> DecodingOptions:
     """Return what was asked for, checked; `settings` are those of the beam search that have an option.
 
+    More than one hypothesis needs a beam search.
+
     Raises:
         ConfigError: a setting is out of its range.
     """
-    return DecodingOptions(greedy, lm, lexicon, tuple(hotwords or ()), read_settings(settings))
+    return DecodingOptions(greedy, lm, lexicon, tuple(hotwords or ()), read_settings(settings), nbest > 1)

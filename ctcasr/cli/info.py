@@ -9,7 +9,9 @@ import typer
 
 from ctcasr import audio
 from ctcasr.errors import ConfigError, CtcAsrError
-from ctcasr.runtime import bundled_names, find_bundle, read_bundle
+from ctcasr.runtime import Bundle, bundled_names, find_bundle, read_bundle
+from ctcasr.runtime.bundle import LANGUAGE_MODEL
+from ctcasr.runtime.decoder import DecodingOptions, carries_beam, decoding_parts
 
 
 def command(
@@ -84,6 +86,7 @@ def _bundle_rows(target: str) -> dict[str, str]:
         "models": ", ".join(
             f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sorted(bundle.folder.glob("*.onnx"))
         ),
+        **(_decoding_rows(bundle) if carries_beam(bundle) else {}),
         "licence": description.licence or "not stated",
     }
     if training is not None:
@@ -93,4 +96,21 @@ def _bundle_rows(target: str) -> dict[str, str]:
             f"{training.epochs} epochs, seed {training.seed}",
             "dev": f"WER {100 * training.dev_wer:.2f} %, CER {100 * training.dev_cer:.2f} %",
         }
+    return rows
+
+
+def _decoding_rows(bundle: Bundle) -> dict[str, str]:
+    """Return what the bundle decodes with by default."""
+    parts = decoding_parts(bundle, DecodingOptions())
+    rows = {}
+    if parts.model is not None:
+        size = (bundle.folder / LANGUAGE_MODEL).stat().st_size
+        unit = "words" if parts.lexicon else "symbols"
+        rows["language model"] = (
+            f"{parts.model.order}-grams of {len(parts.model.words):,} {unit}, {size / 1e6:.1f} MB"
+        )
+    if parts.lexicon is not None:
+        rows["lexicon"] = f"{len(parts.lexicon.words):,} words, {len(parts.lexicon.spellings):,} spellings"
+    settings = parts.settings.model_dump(exclude_none=True)
+    rows["decoding"] = ", ".join(f"{name} {value:g}" for name, value in settings.items())
     return rows

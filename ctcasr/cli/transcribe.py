@@ -23,12 +23,10 @@ from ctcasr.cli.decoding import (
     decoding_options,
 )
 from ctcasr.cli.progress import bar
-from ctcasr.decoding import BeamSettings
 from ctcasr.errors import ConfigError, CtcAsrError
 from ctcasr.runtime import FORMATS, DistinctNames, OutputFolder, Recognizer, Transcript
 
 Format = Enum("Format", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
-DEFAULT_BEAM = BeamSettings().beam_size
 Precision = Enum("Precision", {"int8": "int8", "fp32": "fp32"}, type=str)
 
 
@@ -81,7 +79,8 @@ def command(
         lm,
         lexicon,
         hotword,
-        beam_size=beam_size or (DEFAULT_BEAM if nbest > 1 else None),
+        nbest=nbest,
+        beam_size=beam_size,
         lm_weight=lm_weight,
         word_bonus=word_bonus,
         unknown_cost=unknown_cost,

@@ -21,6 +21,9 @@ from ctcasr.lm import NGramModel
 
 Floats = npt.NDArray[np.floating]
 
+MAX_NODES = 1 << 22
+"""New prefixes that the memory of a search is laid out for at a time: 270 MB."""
+
 STOPPED_INSIDE = -2
 """What `endings` says of a prefix that stops inside a word."""
 
@@ -104,6 +107,14 @@ class BeamStream:
                 "the log-probabilities of the same model"
             )
         rows = np.require(log_probs, np.float32, ["C", "W"])  # one kind of array: the kernels compile once
+        self._pieces.append(rows)
+        step = max(1, MAX_NODES // graph.weights.beam)
+        for start in range(0, len(rows), step):
+            self._advance(rows[start : start + step])
+
+    def _advance(self, rows: npt.NDArray[np.float32]) -> None:
+        """Search on; the memory of prefixes that are out of reach by now is given back."""
+        graph = self._graph
         state = graph.new_state(len(rows), self._state)
         dead = advance(rows, state, graph.lexicon, graph.model, graph.hot, graph.weights)
         if dead >= 0:
@@ -113,7 +124,6 @@ class BeamStream:
             )
         self._state = state
         self._frames += len(rows)
-        self._pieces.append(rows)
 
     def finish(self, *, best: int = 1) -> list[Hypothesis]:
         """Return the `best` hypotheses of an utterance that ends here; a last word needs no closing frame.

@@ -76,7 +76,7 @@ def _agreeing(best: tuple[str, ...], other: tuple[str, ...]) -> list[tuple[int, 
     """Return the stretches `[start, end)` of the best hypothesis that the other one shares."""
     from rapidfuzz.distance import Levenshtein  # here: greedy decoding does not wait for it
 
-    # Numbers, not texts: rapidfuzz compares hashes, which differ for small numbers.
+    # Numbers, not texts: rapidfuzz compares hashes, and those of small numbers all differ.
     numbers: dict[str, int] = {}
     first, second = ([numbers.setdefault(word, len(numbers)) for word in words] for words in (best, other))
     return [

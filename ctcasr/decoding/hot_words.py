@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from ctcasr.decoding.lexicon import shown
 from ctcasr.decoding.search_types import EITHER, INSIDE, SEPARATOR, WORD_START, HotArrays
 from ctcasr.errors import ConfigError, DataError
 
 MAX_TRANSITIONS = 1 << 25
 """Transitions of the automaton, states times symbols, that are built: 600 MB."""
 
+MAX_SYMBOLS = 200
+"""Longest phrase."""
+
+MAX_WORTH = 400.0
+"""Nats that a symbol may change a score by: the search multiplies probabilities, and e^700 is beyond a float."""
 
 START, STRAY = 0, 1
 """States outside of every phrase: where a word may begin, and inside a word that belongs to none."""
@@ -41,14 +48,16 @@ class HotWords:
     kinds: npt.NDArray[np.uint8]
     boost: float
 
+    def __post_init__(self) -> None:
+        if self.phrases and (self.kinds == EITHER).any():
+            raise ConfigError("hot words need symbols that show where words begin; this model writes phones")
+
     def arrays(self) -> HotArrays:
         """Build the automaton.
 
         Raises:
-            ConfigError: the phrases are too many, or the symbols do not show where words begin.
+            ConfigError: the phrases are too many, or are worth too much.
         """
-        if self.phrases and (self.kinds == EITHER).any():
-            raise ConfigError("hot words need symbols that show where words begin; this model writes phones")
         states = self._states()
         if len(states) * len(self.kinds) > MAX_TRANSITIONS:
             raise ConfigError(
@@ -57,6 +66,12 @@ class HotWords:
             )
         rows = [self._transitions(states, number) for number in range(len(states))]
         gain = self.boost * np.array([worth for _, worth in rows], np.float64)
+        if np.abs(gain).max() > MAX_WORTH:
+            longest = max(map(len, self.phrases))
+            raise ConfigError(
+                f"hotword_boost = {self.boost:g}: too much for a hot word of {longest} symbols; expected at most "
+                f"{MAX_WORTH / longest:.3g}: lower the boost, or name shorter phrases"
+            )
         final = [0 if state.complete else state.kept - len(state.symbols) for state in states]
         return HotArrays(
             on=np.array([bool(self.phrases)]),
@@ -72,12 +87,19 @@ class HotWords:
         for start in range(len(symbols)):
             if start and not self._word_starts(symbols, start):
                 continue
-            for phrase in self.phrases:
+            for phrase in self._by_first.get(symbols[start], ()):
                 end = start + len(phrase)
                 closed = end == len(symbols) or self.kinds[symbols[min(end, len(symbols) - 1)]] != INSIDE
                 if closed and tuple(symbols[start:end]) == phrase:
                     places.append((start, end))
         return places
+
+    @cached_property
+    def _by_first(self) -> dict[int, list[tuple[int, ...]]]:
+        found: dict[int, list[tuple[int, ...]]] = {}
+        for phrase in self.phrases:
+            found.setdefault(phrase[0], []).append(phrase)
+        return found
 
     def _word_starts(self, symbols: Sequence[int], place: int) -> bool:
         before = self.kinds[symbols[place - 1]] == SEPARATOR
@@ -147,11 +169,16 @@ def fit_case(phrase: str, encode: Callable[[str], Iterable[int]]) -> str:
     """Return a phrase in the case that a model writes: as it stands, or in lower or upper case.
 
     Raises:
-        ConfigError: the phrase is empty or cannot be spelled; says which and why.
+        ConfigError: the phrase is empty, is too long, or cannot be spelled; says which and why.
     """
     words = " ".join(phrase.split())
     if not words:
         raise ConfigError("a hot word is empty; name a word or a phrase")
+    if len(words) > MAX_SYMBOLS:
+        raise ConfigError(
+            f"the hot word {shown(words)} has {len(words)} letters; expected at most {MAX_SYMBOLS}: name its "
+            "telling part"
+        )
     reasons = []
     for variant in (words, words.lower(), words.upper()):
         try:
@@ -160,7 +187,7 @@ def fit_case(phrase: str, encode: Callable[[str], Iterable[int]]) -> str:
             reasons.append(str(error))
         else:
             return variant
-    raise ConfigError(f"the hot word {phrase!r} cannot be spelled: {reasons[0]}")
+    raise ConfigError(f"the hot word {shown(words)} cannot be spelled: {reasons[0]}")
 
 
 def hot_words(
@@ -169,7 +196,7 @@ def hot_words(
     """Spell phrases in the symbols of a model, in the case that it writes.
 
     Raises:
-        ConfigError: a phrase is empty or cannot be spelled; says which and why.
+        ConfigError: a phrase is empty, is too long, or cannot be spelled; says which and why.
     """
     spelled = [tuple(int(symbol) for symbol in encode(fit_case(phrase, encode))) for phrase in phrases]
     return HotWords(tuple(dict.fromkeys(spelled)), kinds, boost)

@@ -71,13 +71,13 @@ class Lexicon:
         unique = tuple(dict.fromkeys(words))
         wrong = [word for word in unique if not word or " " in word]
         if wrong:
-            raise DataError(f"{wrong[0]!r} is not one word; a lexicon lists words, one a line")
+            raise DataError(f"{shown(wrong[0])} is not one word; a lexicon lists words, one a line")
         spellings = []
         for number, word in enumerate(unique):
             try:
                 spellings.append((number, tuple(vocabulary.encode(word).tolist())))
             except DataError as error:
-                raise DataError(f"the word {word!r} cannot be spelled: {error}") from error
+                raise DataError(f"the word {shown(word)} cannot be spelled: {error}") from error
         return cls(unique, tuple(spellings), kinds_of(vocabulary.symbols))
 
     @classmethod
@@ -87,9 +87,9 @@ class Lexicon:
         """Spell words with pieces: `split` gives each word's segmentations, or its pronunciations.
 
         Raises:
-            DataError: a segmentation is empty or uses a piece that is not among the symbols.
+            DataError: a segmentation is empty or uses a piece that is not among the symbols, or `<space>`.
         """
-        numbers = {symbol: number for number, symbol in enumerate(symbols) if number}
+        numbers = {symbol: number for number, symbol in enumerate(symbols) if number and symbol != SPACE}
         unique = tuple(dict.fromkeys(words))
         spellings = []
         for word_number, word in enumerate(unique):
@@ -97,8 +97,9 @@ class Lexicon:
                 missing = [piece for piece in pieces if piece not in numbers]
                 if missing or not pieces:
                     raise DataError(
-                        f"the word {word!r} is spelled {' '.join(pieces)!r}: {missing or 'nothing'} is not among "
-                        f"the {len(numbers)} symbols of the vocabulary; correct the spelling or drop the word"
+                        f"the word {shown(word)} is spelled {shown(' '.join(pieces))}: {missing[:5] or 'nothing'} "
+                        f"is not among the {len(numbers)} symbols that spell words; correct the spelling or drop "
+                        "the word"
                     )
                 spellings.append((word_number, tuple(numbers[piece] for piece in pieces)))
         return cls(unique, tuple(spellings), kinds_of(symbols))
@@ -114,20 +115,21 @@ class Lexicon:
         """
         try:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the path
             raise DataError(
                 f"{path}: cannot be read as UTF-8 text ({error}); expected `word symbol symbol ...` a line"
             ) from error
         spelled: dict[str, list[Sequence[str]]] = {}
+        spelling = set(symbols[1:]) - {SPACE}
         for number, line in enumerate(lines, 1):
             word, *pieces = line.split() or [""]
             if not word:
                 continue
-            unknown = sorted({piece for piece in pieces or word if piece not in symbols[1:]})
+            unknown = sorted(set(pieces or word) - spelling)
             if unknown:
                 raise DataError(
-                    f"{path}:{number}: the word {word!r} is spelled with {unknown}, not among the "
-                    f"{len(symbols) - 1} symbols of the vocabulary; correct the line"
+                    f"{path}:{number}: the word {shown(word)} is spelled with {unknown[:5]}, not among the "
+                    f"{len(spelling)} symbols that spell words; correct the line, or drop it"
                 )
             spelled.setdefault(word, []).append(pieces or list(word))
         if not spelled:
@@ -140,7 +142,8 @@ class Lexicon:
         Raises:
             DataError: a word that is not here yet cannot be spelled.
         """
-        fresh = [word for word in dict.fromkeys(words) if word not in set(self.words)]
+        known = set(self.words)
+        fresh = [word for word in dict.fromkeys(words) if word not in known]
         if not fresh:
             return self
         added = Lexicon.of_characters(fresh, vocabulary)
@@ -159,15 +162,16 @@ class Lexicon:
     def trie(self) -> Trie:
         """The spellings as a tree, built level by level."""
         lengths = np.array([len(symbols) for _, symbols in self.spellings])
-        table = np.full((len(lengths), lengths.max()), -1, np.int64)
-        table[np.arange(table.shape[1]) < lengths[:, None]] = np.concatenate(
-            [symbols for _, symbols in self.spellings]
-        )
+        symbols = np.concatenate([symbols for _, symbols in self.spellings])
+        starts = np.cumsum(lengths) - lengths
         node = np.zeros(len(lengths), np.int64)
         parents, entered, levels = [np.zeros(1, np.int64)], [np.zeros(1, np.int64)], [0, 1]
-        for depth in range(table.shape[1]):
-            alive = lengths > depth
-            keys, inverse = np.unique((node[alive] << 32) | table[alive, depth], return_inverse=True)
+        alive = np.arange(len(lengths))
+        for depth in range(lengths.max()):
+            alive = alive[lengths[alive] > depth]
+            keys, inverse = np.unique(
+                (node[alive] << 32) | symbols[starts[alive] + depth], return_inverse=True
+            )
             node[alive] = levels[-1] + inverse
             parents.append(keys >> 32)
             entered.append(keys & 0xFFFFFFFF)
@@ -181,6 +185,11 @@ class Lexicon:
             all_parents.astype(np.int32),
             node.astype(np.int32),
         )
+
+
+def shown(text: str) -> str:
+    """Return a text as a message quotes it, shortened if it is long."""
+    return repr(text if len(text) <= 40 else text[:40] + "...")
 
 
 def kinds_of(symbols: Sequence[str]) -> npt.NDArray[np.uint8]:

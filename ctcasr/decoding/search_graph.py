@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctcasr.decoding.hot_words import HotWords
-from ctcasr.decoding.lexicon import UNKNOWN, Lexicon, WordScores, lexicon_arrays
+from ctcasr.decoding.lexicon import UNKNOWN, Lexicon, WordScores, lexicon_arrays, shown
 from ctcasr.decoding.search_types import (
     FRESH,
     INSIDE,
@@ -160,6 +160,11 @@ def _lay_out(
         )
     names = [*lexicon.words, UNKNOWN]
     numbers = np.array([0 if model is None else model.word_id(word) for word in names], np.int32)
+    if model is not None and (numbers == model.unknown_word).all():
+        raise ConfigError(
+            f"the language model knows none of the lexicon's {len(lexicon.words)} words, such as "
+            f"{shown(lexicon.words[0])}; give a model over words that are written as the lexicon's are"
+        )
     bonus = np.full(len(names), settings.word_bonus)
     bonus[-1] += settings.unknown_cost or 0.0
     unigrams = np.array([score_word(arrays, 0, number)[0] for number in numbers])

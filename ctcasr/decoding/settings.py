@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class BeamSettings(BaseModel):
     """Steer the beam search; scores are natural logarithms."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     beam_size: int = Field(32, ge=1, le=100_000, description="prefixes that are alive after each frame")
     tokens: int = Field(40, ge=1, description="best symbols of a frame that prefixes may grow by")
@@ -21,9 +21,14 @@ class BeamSettings(BaseModel):
     blank_skip: float = Field(
         1.0, gt=0, le=1, description="frames whose blank is more probable are taken for blanks; 1 takes none"
     )
-    lm_weight: float = Field(0.6, ge=0, description="of the language model's log-probability")
-    word_bonus: float = Field(0.5, description="added for each word (for a model over symbols: each symbol)")
-    unknown_cost: float | None = Field(
-        None, le=0, description="added for a word outside the lexicon; none at all are written by default"
+    lm_weight: float = Field(0.6, ge=0, le=100, description="of the language model's log-probability")
+    word_bonus: float = Field(
+        0.5, ge=-100, le=100, description="added for each word (for a model over symbols: each symbol)"
     )
-    hotword_boost: float = Field(1.0, ge=0, description="added for each symbol of a hot word")
+    unknown_cost: float | None = Field(
+        None,
+        ge=-1000,
+        le=0,
+        description="added for a word outside the lexicon; none at all are written by default",
+    )
+    hotword_boost: float = Field(1.0, ge=0, le=100, description="added for each symbol of a hot word")

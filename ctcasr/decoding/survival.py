@@ -21,8 +21,8 @@ from ctcasr.decoding.search_types import (
 )
 from ctcasr.lm.automaton import NGramArrays, mixed, score_word
 
-RESCALE_BELOW = 1e-60
-"""Probabilities are divided by the best one once it is below this."""
+RESCALE_BELOW, RESCALE_ABOVE = 1e-60, 1e60
+"""Probabilities are divided by the best one once it is outside of these; bonuses make it grow."""
 
 PARTIAL_KEY = 1 << 40
 """Keys of prefixes that stop inside a word begin here, above those of words."""
@@ -71,7 +71,7 @@ def survive(
     base, stayed = state.counts[BASE], state.counts[BEAM]
     limit, at_limit = _edge(stayed + made, best, state, weights)
     after, scale = weights.beam - base, 1.0
-    if best < RESCALE_BELOW:
+    if best < RESCALE_BELOW or best > RESCALE_ABOVE:
         scale = 1.0 / best
         state.log_scale[0] += np.log(best)
     for index in range(stayed):

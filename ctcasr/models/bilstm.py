@@ -7,9 +7,6 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-_GATES = 4  # of an LSTM: input, forget, cell, output, in torch's order
-
-
 def reversal(lengths: Tensor, frames: int) -> Tensor:
     """Return the indices `(B, frames)` that turn each sequence round within its length.
 
@@ -25,6 +22,9 @@ class BiLSTMLayer(nn.Module):
     The backward direction reads each sequence turned round within its own length, so that both directions
     meet the padding last: the outputs inside a length are those of the sequence alone. Unlike packing this
     keeps the matrices large, and is several times as fast on a CPU.
+
+    Weights start as torch starts them. A forget bias of 1 (Jozefowicz et al. 2015) makes the phase in which
+    all output is blank twice as long: recipes/an4/RESULTS.md.
     """
 
     def __init__(self, inputs: int, hidden: int, dropout: float, recurrent_dropout: float = 0.0) -> None:
@@ -34,8 +34,6 @@ class BiLSTMLayer(nn.Module):
         self.ahead = nn.LSTM(inputs, hidden, batch_first=True)
         self.back = nn.LSTM(inputs, hidden, batch_first=True)
         self.norm = nn.LayerNorm(2 * hidden)
-        for lstm in (self.ahead, self.back):
-            initialise_lstm(lstm)
 
     def forward(self, sequences: Tensor, turn: Tensor) -> Tensor:
         """Return `(B, T', 2 * hidden)` of `sequences (B, T', inputs)`; `turn` is from `reversal`."""
@@ -56,19 +54,3 @@ class BiLSTMLayer(nn.Module):
 
 def _gather_frames(sequences: Tensor, index: Tensor) -> Tensor:
     return sequences.gather(1, index[..., None].expand(-1, -1, sequences.shape[-1]))
-
-
-def initialise_lstm(lstm: nn.LSTM) -> None:
-    """Set orthogonal recurrent and Glorot input weights, and a forget bias of 1 (Jozefowicz et al. 2015)."""
-    hidden = lstm.hidden_size
-    for name, parameter in lstm.named_parameters():
-        if name.startswith("weight_hh"):
-            for gate in parameter.data.chunk(_GATES):
-                nn.init.orthogonal_(gate)
-        elif name.startswith("weight_ih"):
-            for gate in parameter.data.chunk(_GATES):
-                nn.init.xavier_uniform_(gate)
-        else:
-            parameter.data.zero_()
-            if name.startswith("bias_ih"):
-                parameter.data[hidden : 2 * hidden] = 1.0

@@ -23,6 +23,6 @@ class ModelSettings(BaseModel):
         0.0, ge=0, lt=1, description="share of the recurrent weights set to zero in a training step"
     )
     blank_bias: float = Field(
-        -1.0,
+        0.0,
         description="of the output at the start; below zero shortens the phase in which all output is blank",
     )

@@ -12,19 +12,19 @@ blanks, and only what the text cannot explain by the star.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ctcasr.ctc.aligning import Alignment, align
 from ctcasr.decoding import check_log_probs
-from ctcasr.errors import CtcAsrError, DataError
+from ctcasr.errors import DataError
+from ctcasr.runtime.aligned import AlignedSegment, AlignedToken, AlignedTranscript, AlignedWord, Stretch
+from ctcasr.runtime.alignment_text import SpelledText, spell
 from ctcasr.runtime.bundle import Bundle
 from ctcasr.runtime.recognizer import Recognizer
-from ctcasr.runtime.alignment_text import SpelledText, spell
 from ctcasr.runtime.windows import recording_log_probs, waveform_log_probs
 from ctcasr.text import BLANK_ID
 
@@ -54,94 +54,195 @@ class AlignmentOptions:
     skip_audio: bool = False
 
 
-@dataclass(frozen=True)
-class AlignedToken:
-    """A symbol of the vocabulary, its times in seconds, and its mean probability."""
+def align_recording(
+    recognizer: Recognizer,
+    path: Path,
+    text: str,
+    options: AlignmentOptions | None = None,
+    *,
+    threads: int | None = None,
+) -> AlignedTranscript:
+    """Align a text, a segment a line, with an audio file of any length.
 
-    text: str
-    start_seconds: float
-    end_seconds: float
-    confidence: float
+    Args:
+        recognizer: of the bundle; how it decodes does not matter.
+        path: of the audio file.
+        text: what is said; `alignment_text.spell` says how it is normalised.
+        options: what may be left out of the text and of the audio.
+        threads: windows of a long recording that are scored at a time; by default one a processor.
 
-
-@dataclass(frozen=True)
-class AlignedWord:
-    """A word as the text spells it, from the start of its first symbol to the end of its last one.
-
-    The confidence is the mean of its symbols', as in transcripts.
+    Raises:
+        AudioError: the file cannot be read whole, or holds no usable sound.
+        DataError: the text is empty, has characters that the model cannot write, or needs more audio.
     """
+    spelled = _spell(recognizer.bundle, text, options)  # before the work of an hour
+    log_probs, duration = recording_log_probs(recognizer, path, threads)
+    aligned = _aligned(recognizer.bundle, log_probs, spelled, options, duration)
+    return replace(aligned, id=path.stem, audio_path=str(path))
 
-    text: str
-    start_seconds: float
-    end_seconds: float
-    confidence: float
-    tokens: tuple[AlignedToken, ...]
+
+def align_transcript(
+    recognizer: Recognizer,
+    waveform: Float32,
+    text: str,
+    options: AlignmentOptions | None = None,
+    *,
+    threads: int | None = None,
+) -> AlignedTranscript:
+    """Align a text with a mono waveform `(N,)` at the bundle's sample rate, as `align_recording` does.
+
+    Raises:
+        AudioError: the waveform is empty or not finite.
+        DataError: as of `align_recording`.
+    """
+    spelled = _spell(recognizer.bundle, text, options)
+    log_probs = waveform_log_probs(recognizer, waveform, threads)
+    duration = len(waveform) / recognizer.bundle.description.features.sample_rate
+    return _aligned(recognizer.bundle, log_probs, spelled, options, duration)
+
+
+def align_log_probs(
+    bundle: Bundle, log_probs: npt.NDArray[np.floating], text: str, options: AlignmentOptions | None = None
+) -> AlignedTranscript:
+    """Align a text with normalised `log_probs (T', V)`; the audio lasts as long as their frames.
+
+    Raises:
+        DataError: as of `align_recording`, or log_probs do not fit the vocabulary or are not normalised.
+    """
+    check_log_probs(log_probs)
+    if log_probs.shape[1] != len(bundle.vocabulary):
+        raise DataError(
+            f"log_probs have {log_probs.shape[1]} symbols, the vocabulary has {len(bundle.vocabulary)}; "
+            "pass those of this model"
+        )
+    spelled = _spell(bundle, text, options)
+    return _aligned(bundle, log_probs, spelled, options, len(log_probs) * bundle.frame_seconds)
+
+
+def _spell(bundle: Bundle, text: str, options: AlignmentOptions | None) -> SpelledText:
+    return spell(text, bundle.vocabulary, skip_unknown=bool(options and options.skip_unknown))
 
 
 @dataclass(frozen=True)
-class AlignedSegment:
-    """A line of the text, from the start of its first word to the end of its last one.
+class _Targets:
+    """What the path has to write.
 
     Attributes:
-        text: as the text spells it, one space between words.
-        start_seconds: from the start of the audio.
-        end_seconds: at most the duration of the audio.
-        confidence: the geometric mean of the path's probabilities, blanks included, over the line's worst
-            second (Kürzinger et al. 2020, section 2.1, where it is a logarithm over 30 frames); in [0, 1].
-        words: those with a symbol of the vocabulary.
-        line: its number in the text, from 1.
+        symbols: `(U,)`.
+        lines: of each line, where each of its words starts among the symbols; words are as long as spelled.
+        stars: where the wildcards stand.
     """
 
-    text: str
-    start_seconds: float
-    end_seconds: float
-    confidence: float
-    words: tuple[AlignedWord, ...]
-    line: int
-
-    @property
-    def spelling(self) -> str:
-        """The text in characters of the model, as it was aligned."""
-        return " ".join("".join(token.text for token in word.tokens) for word in self.words)
+    symbols: list[int]
+    lines: list[list[int]]
+    stars: list[int]
 
 
-class Stretch(NamedTuple):
-    """A part of the audio, in seconds."""
+def _targets(bundle: Bundle, spelled: SpelledText, star: int | None) -> _Targets:
+    """Join the words with spaces, and the lines with spaces or stars; a star is also first and last."""
+    vocabulary = bundle.vocabulary
+    space = [vocabulary.characters.index(" ")] if " " in vocabulary.characters else []
+    targets = _Targets([], [], [])
+    for line in spelled.lines:
+        if star is not None:
+            targets.stars.append(len(targets.symbols))
+            targets.symbols.append(star)
+        elif targets.lines:
+            targets.symbols.extend(space)
+        starts: list[int] = []
+        for word in line.words:
+            if starts:
+                targets.symbols.extend(space)
+            starts.append(len(targets.symbols))
+            targets.symbols.extend(vocabulary.encode(word.spelling).tolist())
+        targets.lines.append(starts)
+    if star is not None:
+        targets.stars.append(len(targets.symbols))
+        targets.symbols.append(star)
+    return targets
 
-    start_seconds: float
-    end_seconds: float
+
+def with_star(log_probs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Return `log_probs (T', V + 1)`: the last symbol is the wildcard."""
+    best = log_probs.max(axis=1, keepdims=True) - log_probs.dtype.type(STAR_PENALTY)
+    return np.concatenate((log_probs, best), axis=1)
+
+
+def _aligned(
+    bundle: Bundle,
+    log_probs: npt.NDArray[np.floating],
+    spelled: SpelledText,
+    options: AlignmentOptions | None,
+    duration_seconds: float,
+) -> AlignedTranscript:
+    star = len(bundle.vocabulary) if options and options.skip_audio else None
+    if star is not None:
+        log_probs = with_star(log_probs)
+    targets = _targets(bundle, spelled, star)
+    found = align(log_probs, targets.symbols, BLANK_ID)
+    times = _Times(found, bundle.frame_seconds, duration_seconds)
+    totals = _path_totals(log_probs, targets.symbols, found)
+    segments = []
+    for line, starts in zip(spelled.lines, targets.lines, strict=True):
+        words = tuple(
+            times.word(word.text, word.spelling, start)
+            for word, start in zip(line.words, starts, strict=True)
+        )
+        first, last = starts[0], starts[-1] + len(line.words[-1].spelling) - 1
+        worst = _worst(totals[found.start_frames[first] : found.end_frames[last] + 1], bundle.frame_seconds)
+        segments.append(
+            AlignedSegment(
+                line.text, words[0].start_seconds, words[-1].end_seconds, worst, words, line.number
+            )
+        )
+    stretches = (times.stretch(star, star) for star in targets.stars)
+    return AlignedTranscript(
+        tuple(segments),
+        duration_seconds,
+        found.log_prob,
+        skipped_audio=tuple(s for s in stretches if s.end_seconds - s.start_seconds >= MIN_SKIPPED_SECONDS),
+        skipped_characters=spelled.skipped,
+        skipped_lines=spelled.skipped_lines,
+    )
 
 
 @dataclass(frozen=True)
-class AlignedTranscript:
-    """A text with times.
+class _Times:
+    """Frames to seconds, inside the audio, which may end inside the last frame."""
 
-    Attributes:
-        segments: the lines of the text.
-        duration_seconds: of the audio.
-        log_prob: of the best path; natural logarithm.
-        id: the stem of the recording's name.
-        audio_path: the recording; empty for a waveform.
-        skipped_audio: stretches of half a second and more that belong to no line; only with `skip_audio`.
-        skipped_characters: how often each character was left out; only with `skip_unknown`.
-        skipped_lines: numbers of the lines of which no character was left; only with `skip_unknown`.
-    """
-
-    segments: tuple[AlignedSegment, ...]
+    found: Alignment
+    frame_seconds: float
     duration_seconds: float
-    log_prob: float
-    id: str = ""
-    audio_path: str = ""
-    skipped_audio: tuple[Stretch, ...] = ()
-    skipped_characters: dict[str, int] | None = None
-    skipped_lines: tuple[int, ...] = ()
 
-    @property
-    def words(self) -> tuple[AlignedWord, ...]:
-        """The words of all lines."""
-        return tuple(word for segment in self.segments for word in segment.words)
+    def stretch(self, first: int, last: int) -> Stretch:
+        """Return where the targets from the first to the last are."""
+        start = float(self.found.start_frames[first] * self.frame_seconds)
+        end = float(self.found.end_frames[last] * self.frame_seconds)
+        return Stretch(min(start, self.duration_seconds), min(end, self.duration_seconds))
 
-    @property
-    def tokens(self) -> tuple[AlignedToken, ...]:
-        """The symbols of all words; spaces belong to none."""
-        return tuple(token for word in self.words for token in word.tokens)
+    def word(self, text: str, spelling: str, place: int) -> AlignedWord:
+        """Return the word whose symbols begin at a place among the targets."""
+        tokens = tuple(
+            AlignedToken(character, *self.stretch(number, number), float(self.found.confidences[number]))
+            for number, character in enumerate(spelling, place)
+        )
+        confidence = sum(token.confidence for token in tokens) / len(tokens)
+        return AlignedWord(text, *self.stretch(place, place + len(tokens) - 1), confidence, tokens)
+
+
+def _path_totals(log_probs: npt.NDArray[np.floating], symbols: list[int], found: Alignment) -> Doubles:
+    """Return `(T' + 1,)`, the log-probability of the path before each frame."""
+    path = np.full(len(log_probs), BLANK_ID)
+    for symbol, start, end in zip(symbols, found.start_frames, found.end_frames, strict=True):
+        path[start:end] = symbol
+    frames = np.take_along_axis(log_probs, path[:, None], axis=1)[:, 0]
+    return np.concatenate(([0.0], np.cumsum(np.minimum(frames, 0.0), dtype=np.float64)))
+
+
+def _worst(totals: Doubles, frame_seconds: float) -> float:
+    """Return the least geometric mean of the probabilities over `WORST_SECONDS`, or over all if less."""
+    length = min(max(1, round(WORST_SECONDS / frame_seconds)), len(totals) - 1)
+    return math.exp(float((totals[length:] - totals[:-length]).min()) / length)
+
+
+__all__ = ["AlignmentOptions", "align_log_probs", "align_recording", "align_transcript", "with_star"]

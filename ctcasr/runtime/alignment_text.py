@@ -81,8 +81,8 @@ def spell(text: str, vocabulary: Vocabulary, *, skip_unknown: bool = False) -> S
             skipped_lines.append(number)
     if skipped and not skip_unknown:
         raise DataError(
-            f"line {first_wrong}: {name_characters(skipped)} the model cannot write; it writes "
-            f"{_sample(vocabulary)}: spell them out as they are spoken, or leave them out with --skip-unknown"
+            f"line {first_wrong}: the model cannot write {name_characters(skipped)}, only {_sample(vocabulary)}; "
+            "spell them out as they are spoken, or leave them out with --skip-unknown"
         )
     if not lines:
         found = "characters that the model can write" if skipped else "words"

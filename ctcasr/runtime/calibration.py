@@ -72,6 +72,11 @@ class Calibration:
         """Of the calibrated confidences, by cross-validation."""
         return reliability(self.calibrated, self.correct)
 
+    @property
+    def helps(self) -> bool:
+        """Whether calibrated confidences have the better Brier score."""
+        return self.after.brier < self.before.brier
+
 
 def fit(observations: Sequence[Observation]) -> WordCalibration:
     """Fit the probability that a word is correct, by logistic regression on its evidence's log-odds.
@@ -165,7 +170,7 @@ def cross_validate(observations: Sequence[Observation]) -> Calibration:
     calibrated = np.empty(len(observations))
     for fold in range(folds):
         others = fit([seen for seen, own in zip(observations, fold_of, strict=True) if own != fold])
-        for row in np.flatnonzero(fold_of == fold):
+        for row in np.flatnonzero(fold_of == fold).tolist():
             calibrated[row] = others.probability(observations[row].evidence)
     return Calibration(
         parameters,

@@ -13,7 +13,7 @@ from ctcasr.decoding.confidence import CANDIDATES, posterior
 from ctcasr.runtime.words import Word, texts_of
 from ctcasr.text import Vocabulary
 
-CERTAIN = 1e-4
+CERTAIN = 1e-6
 """Confidences are told apart down to this distance from 0 and 1."""
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from ctcasr.decoding.beam import BeamSearch
     from ctcasr.decoding.lexicon import Lexicon
     from ctcasr.lm import NGramModel
+
+Part = TypeVar("Part")
+
+NEEDS = {
+    "lm_weight": "a language model",
+    "word_bonus": "a language model or a lexicon",
+    "unknown_cost": "a lexicon",
+    "hotword_boost": "hot words",
+}
+"""Without what a setting would change nothing."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,7 @@ class DecodingOptions:
         lexicon: file of words with spellings, or of words alone.
         hot_words: phrases to favour.
         settings: of the beam search, by name, instead of the bundle's.
+        is_beam: search with a beam even where nothing else asks for one.
     """
 
     is_greedy: bool = False
@@ -65,11 +76,12 @@ class DecodingOptions:
     lexicon: Path | None = None
     hot_words: Sequence[str] = ()
     settings: dict[str, float] = field(default_factory=dict)
+    is_beam: bool = False
 
     @property
     def wants_beam(self) -> bool:
         """Whether something is asked for that greedy decoding cannot do."""
-        return bool(self.language_model or self.lexicon or self.hot_words or self.settings)
+        return bool(self.language_model or self.lexicon or self.hot_words or self.settings or self.is_beam)
 
 
 @dataclass(frozen=True)
@@ -82,10 +94,10 @@ class Parts:
 
 
 def make_decoder(bundle: Bundle, options: DecodingOptions | None = None) -> Decoder:
-    """Return the decoder: greedy, unless the bundle carries a language model or lexicon, or options want a beam.
+    """Return the decoder: greedy, unless the bundle carries what a beam search needs, or the options want one.
 
     Raises:
-        ConfigError: the options contradict each other, or a hot word cannot be spelled.
+        ConfigError: the options contradict each other, one would change nothing, or a hot word cannot be spelled.
         DataError: a language model or a lexicon is damaged.
         BundleError: the bundle's own language model or lexicon is damaged.
     """
@@ -102,6 +114,7 @@ def make_decoder(bundle: Bundle, options: DecodingOptions | None = None) -> Deco
     from ctcasr.decoding.lexicon import kinds_of
 
     parts = decoding_parts(bundle, options)
+    _check_used(options, parts)
     vocabulary = bundle.vocabulary
     hot = hot_words(
         options.hot_words, vocabulary.encode, kinds_of(vocabulary.symbols), parts.settings.hotword_boost
@@ -127,8 +140,24 @@ def make_decoder(bundle: Bundle, options: DecodingOptions | None = None) -> Deco
 
 
 def carries_beam(bundle: Bundle) -> bool:
-    """Tell whether a bundle decodes with a beam search by default: it has a language model or a lexicon."""
-    return any((bundle.folder / name).is_file() for name in (LANGUAGE_MODEL, LEXICON))
+    """Tell whether a bundle decodes with a beam search: it has a language model, a lexicon, or settings of one."""
+    return bundle.description.decoding is not None or any(
+        (bundle.folder / name).is_file() for name in (LANGUAGE_MODEL, LEXICON)
+    )
+
+
+def _check_used(options: DecodingOptions, parts: Parts) -> None:
+    """Raise ConfigError if a setting was asked for that changes nothing."""
+    has_words = parts.lexicon is not None
+    used = {
+        "lm_weight": parts.model is not None,
+        "word_bonus": parts.model is not None or has_words,
+        "unknown_cost": has_words,
+        "hotword_boost": bool(options.hot_words),
+    }
+    for name in options.settings:
+        if not used.get(name, True):
+            raise ConfigError(f"{name} needs {NEEDS[name]}, found none; name {NEEDS[name]}, or leave it out")
 
 
 def _warm_up(search: BeamSearch, symbols: int) -> None:
@@ -148,36 +177,54 @@ def decoding_parts(bundle: Bundle, options: DecodingOptions) -> Parts:
     from ctcasr.lm import load_model
 
     base = bundle.description.decoding or BeamSettings()
-    settings = BeamSettings.model_validate(base.model_dump() | options.settings)
-    parts = Parts(settings)
+    settings = BeamSettings.model_validate(base.model_dump() | read_settings(options.settings))
+    vocabulary = bundle.vocabulary
     model_path = options.language_model or bundle.folder / LANGUAGE_MODEL
-    lexicon_path = options.lexicon or bundle.folder / LEXICON
-    try:
-        if options.language_model is not None or model_path.is_file():
-            parts = replace(parts, model=load_model(model_path))
-        if options.lexicon is not None or (lexicon_path.is_file() and options.language_model is None):
-            parts = replace(parts, lexicon=Lexicon.read(lexicon_path, bundle.vocabulary.symbols))
-    except DataError as error:
-        if bundle.folder in (model_path.parent, lexicon_path.parent) and not options.wants_beam:
-            raise BundleError(f"{error}; export the bundle again, or decode with --greedy") from error
-        raise
+    model = _read_part(model_path, load_model, is_own=options.language_model is None)
+    lexicon = None
+    if options.lexicon is not None or options.language_model is None:  # the bundle's own is for its own model
+        lexicon = _read_part(
+            options.lexicon or bundle.folder / LEXICON,
+            lambda path: Lexicon.read(path, vocabulary.symbols),
+            is_own=options.lexicon is None,
+        )
+    if model is not None and lexicon is not None and SPACE in model.words and SPACE in vocabulary.symbols:
+        raise (ConfigError if options.wants_beam else BundleError)(
+            f"{model_path}: is a language model over symbols, but a lexicon asks for one over words; "
+            "decode with one of them"
+        )
+    if model is not None and lexicon is None and not _is_of_symbols(model, vocabulary):
+        lexicon = _known_words(model, vocabulary, model_path)
     if (
-        parts.model is not None
-        and parts.lexicon is None
-        and not _is_of_symbols(parts.model, bundle.vocabulary)
-    ):
-        parts = replace(parts, lexicon=_known_words(parts.model, bundle.vocabulary, model_path))
-    return parts
+        lexicon is None and "unknown_cost" not in options.settings
+    ):  # the bundle's, without the bundle's lexicon
+        settings = settings.model_copy(update={"unknown_cost": None})
+    return Parts(settings, model, lexicon)
+
+
+def _read_part(path: Path, read: Callable[[Path], Part], *, is_own: bool) -> Part | None:
+    """Read a file that the options name, or the bundle's own one, which it need not have.
+
+    Raises:
+        DataError: the file cannot be read, or is damaged.
+        BundleError: it is the bundle's own.
+    """
+    if not is_own:
+        return read(path)
+    try:
+        return read(path) if path.is_file() else None
+    except DataError as error:
+        raise BundleError(f"{error}, or decode with --greedy") from error
 
 
 def _is_of_symbols(model: NGramModel, vocabulary: Vocabulary) -> bool:
-    """Tell whether a model is over the symbols of a vocabulary: `<space>` is among its words."""
-    return SPACE in model.words and SPACE in vocabulary.symbols
+    """Tell whether a model is over symbols: `<space>` is among its words, or symbols are all that there is."""
+    return SPACE in model.words or SPACE not in vocabulary.symbols
 
 
 def _known_words(model: NGramModel, vocabulary: Vocabulary, path: Path) -> Lexicon:
     """Return the lexicon of the words of a language model that can be spelled."""
-    from ctcasr.decoding.lexicon import Lexicon
+    from ctcasr.decoding.lexicon import Lexicon, shown
 
     letters = set(vocabulary.characters) - {"", " "}
     words = [word for word in model.words if not (word.startswith("<") and word.endswith(">"))]
@@ -187,19 +234,22 @@ def _known_words(model: NGramModel, vocabulary: Vocabulary, path: Path) -> Lexic
             f"{path}: none of its {len(words)} words can be spelled with the model's symbols "
             f"({' '.join(sorted(letters)[:8])} ...); train it on text normalised as the transcripts are"
         )
+    if len(spelled) < len(words):
+        lost = next(word for word in words if not set(word) <= letters)
+        logging.getLogger(__name__).warning(
+            f"{path}: {len(words) - len(spelled)} of {len(words)} words, such as {shown(lost)}, cannot be spelled "
+            "with the model's symbols and are never written"
+        )
     return Lexicon.of_characters(spelled, vocabulary)
 
 
-def read_settings(values: dict[str, float | None]) -> dict[str, float]:
+def read_settings(values: Mapping[str, float | None]) -> dict[str, float]:
     """Return the settings that were given, checked.
 
     Raises:
         ConfigError: one is out of its range; names it.
     """
     given = {name: value for name, value in values.items() if value is not None}
-    for name, value in given.items():
-        if math.isnan(value):
-            raise ConfigError(f"{name} is not a number; give a number")
     try:
         BeamSettings.model_validate(given)
     except ValueError as error:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ctcasr import audio
 from ctcasr.data import Utterance
-from ctcasr.decoding import check_log_probs
+from ctcasr.decoding import Hypothesis, check_log_probs
 from ctcasr.decoding.confidence import CANDIDATES
 from ctcasr.errors import AudioError, BundleError, ConfigError, CtcAsrError, DataError
 from ctcasr.features import FeatureExtractor
@@ -25,9 +25,13 @@ from ctcasr.runtime.confidence import evidence_of
 from ctcasr.runtime.decoder import DecodingOptions, make_decoder
 from ctcasr.runtime.session import AcousticSession
 from ctcasr.runtime.words import Word, texts_of, words_of
+from ctcasr.text import Vocabulary
 
 MAX_SECONDS = 1800.0
 """Longest recording that is recognised in one piece; memory grows by about 45 MB a minute."""
+
+SPELLINGS = 4
+"""Hypotheses that are searched for each alternative: some have the same text."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class Transcript:
             search; if greedy, mean confidence of the symbols, 1 where nothing was recognised.
         error: why the recording could not be recognised; empty if it was.
         timings: seconds spent on `read`, `features`, `network` and `decode`.
-        alternatives: the best hypotheses, the transcript's own first; as many as were asked for.
+        alternatives: the best hypotheses of different texts, the transcript's own first; as many as were asked
+            for, or fewer if the search has no more.
     """
 
     id: str
@@ -233,19 +238,11 @@ class Recognizer:
         log_probs = self._session(features)
         times.append(time.perf_counter())
         decoder, vocabulary = self._decode, self.bundle.vocabulary
-        hypotheses = decoder(log_probs, max(self._alternatives, CANDIDATES))
+        hypotheses = decoder(log_probs, max(SPELLINGS * self._alternatives, CANDIDATES))
         duration = len(waveform) / self.bundle.description.features.sample_rate
         words = words_of(hypotheses[0], vocabulary, self.bundle.frame_seconds, duration)
         evidence, confidence = evidence_of(hypotheses, words, vocabulary, is_greedy=decoder.is_greedy)
-        alternatives = [
-            Alternative(
-                " ".join(texts_of(other, vocabulary)),
-                other.log_prob,
-                other.acoustic_log_prob,
-                other.lm_log_prob,
-            )
-            for other in (hypotheses[: self._alternatives] if self._alternatives > 1 else ())
-        ]
+        alternatives = _distinct(hypotheses, vocabulary, self._alternatives) if self._alternatives > 1 else ()
         times.append(time.perf_counter())
         stages = dict(zip(("features", "network", "decode"), np.diff(times).tolist(), strict=True))
         return Transcript(
@@ -259,5 +256,17 @@ class Recognizer:
             ),
             confidence=confidence,
             timings={"read": read_seconds, **stages},
-            alternatives=tuple(alternatives),
+            alternatives=alternatives,
         )
+
+
+def _distinct(hypotheses: Iterable[Hypothesis], vocabulary: Vocabulary, most: int) -> tuple[Alternative, ...]:
+    """Return the best hypothesis of each text, but no more than so many: others differ in their spaces alone."""
+    found: dict[str, Alternative] = {}
+    for hypothesis in hypotheses:
+        text = " ".join(texts_of(hypothesis, vocabulary))
+        scores = hypothesis.log_prob, hypothesis.acoustic_log_prob, hypothesis.lm_log_prob
+        found.setdefault(text, Alternative(text, *scores))
+        if len(found) == most:
+            break
+    return tuple(found.values())

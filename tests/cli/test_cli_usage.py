@@ -15,7 +15,7 @@ import pytest
 import ctcasr as package
 from ctcasr.cli.main import app
 
-VERBS = ["transcribe", "train", "evaluate", "score", "export", "info"]
+VERBS = ["transcribe", "align", "train", "evaluate", "score", "export", "info", "calibrate"]
 Run = Callable[..., Any]
 
 
@@ -72,7 +72,12 @@ class TestWrongUsage:
             ["transcribe", "a.wav", "--threads", "two"],
             ["transcribe", "a.wav", "-m"],
             ["transcribe", "-x.wav"],
+            ["align", "a.wav"],
+            ["align", "a.wav", "a.txt", "-f", "vtt"],
+            ["align", "a.wav", "a.txt", "--min-confidence", "1.5"],
             ["evaluate", "a", "b"],
+            ["calibrate", "dev.jsonl"],
+            ["calibrate", "dev.jsonl", "-m"],
             ["score", "one"],
             ["score", "one", "two", "--unit", "phone"],
             ["export", "run"],

@@ -1,0 +1,164 @@
+"""`ctcasr align`: when each line, word and symbol of a text is said."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from enum import Enum
+from pathlib import Path
+
+import typer
+
+from ctcasr.cli.transcribe import Precision
+from ctcasr.data import write_manifest
+from ctcasr.errors import AudioError, ConfigError, CtcAsrError, DataError
+from ctcasr.runtime import Recognizer
+from ctcasr.runtime.aligned import AlignedTranscript
+from ctcasr.runtime.alignment_formats import ALIGNMENT_FORMATS
+from ctcasr.runtime.alignment_text import name_characters
+from ctcasr.runtime.decoder import DecodingOptions
+from ctcasr.runtime.segmenting import LOW_CONFIDENCE, low_segments, segment_utterances
+
+# The function imports ctcasr.runtime.alignment itself: with it comes numba, for which others should not wait.
+
+AlignmentFormat = Enum(  # type: ignore[misc]
+    "AlignmentFormat", {name: name for name in ALIGNMENT_FORMATS}, type=str
+)
+
+
+def command(
+    audio: Path = typer.Argument(help="Audio file of any length."),
+    text: Path = typer.Argument(help="What is said in it: UTF-8, a segment a line."),
+    model: str = typer.Option(None, "-m", "--model", help="Bundle: a folder, or a name inside the package."),
+    form: AlignmentFormat = typer.Option(
+        None, "-f", "--format", help="What to write; default: textgrid, or nothing but --segments-to."
+    ),
+    output: Path = typer.Option(None, "-o", "--output", help="File to write; default: stdout."),
+    skip_audio: bool = typer.Option(
+        False, "--skip-audio", help="Between lines, before and after them more may be said than is written."
+    ),
+    skip_unknown: bool = typer.Option(
+        False, "--skip-unknown", help="Leave out characters that the model cannot write."
+    ),
+    segments_to: Path = typer.Option(
+        None, "--segments-to", help="Write the lines as utterances of a training manifest."
+    ),
+    min_confidence: float = typer.Option(
+        LOW_CONFIDENCE, min=0.0, max=1.0, help="Name lines below, and leave them out of --segments-to."
+    ),
+    precision: Precision = typer.Option(None, help="Network to run; default: int8 where there is one."),
+    threads: int = typer.Option(
+        None, min=1, max=1024, help="Windows of a long recording at a time; default: one a processor."
+    ),
+) -> None:
+    """Align a text with a recording of it: times of lines, words and symbols.
+
+    E.g. `ctcasr align talk.wav talk.txt -f srt -o talk.srt`.
+
+    Or `ctcasr align book.flac chapter.txt --skip-audio --segments-to train.jsonl` for utterances to train on.
+    """
+    from ctcasr.runtime.alignment import AlignmentOptions, align_recording
+
+    taken = [audio, text]
+    for path in (output, segments_to):
+        if path is not None:
+            _check_writable(path, taken)
+            taken.append(path)
+    content = _read_text(text)
+    recognizer = Recognizer.load(
+        model, precision.value if precision else None, decoding=DecodingOptions(is_greedy=True)
+    )
+    try:
+        aligned = align_recording(
+            recognizer, audio, content, AlignmentOptions(skip_unknown, skip_audio), threads=threads
+        )
+    except AudioError:
+        raise
+    except DataError as error:
+        raise DataError(f"{text}: {error}") from error
+    if form is not None or output is not None or segments_to is None:
+        _put(ALIGNMENT_FORMATS[form.value if form else "textgrid"](aligned), output)
+    _report(aligned, text, min_confidence)
+    if segments_to is not None:
+        _write_segments(aligned, segments_to, min_confidence)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+        if "\0" in content:
+            raise ValueError("it holds zero bytes")
+        return content
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a zero byte in the name
+        raise DataError(
+            f"{path}: cannot be read as UTF-8 text ({error}); expected what is said, a segment a line"
+        ) from error
+
+
+def _check_writable(path: Path, taken: list[Path]) -> None:
+    """Raise ConfigError now rather than after an hour of work."""
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {path.parent}; make it, or choose another file")
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder; name a file")
+    if path.resolve() in {other.resolve() for other in taken}:
+        raise ConfigError(f"{path}: is named twice; what is written needs a file of its own")
+
+
+def _put(written: str, output: Path | None) -> None:
+    """Print, or write a file that appears whole or not at all."""
+    if output is None:
+        print(written, flush=True)
+        return
+    temporary = output.with_name(f"{output.name}.tmp")
+    try:
+        temporary.write_text(written + "\n", encoding="utf-8", errors="backslashreplace")
+        temporary.replace(output)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise CtcAsrError(f"{output}: cannot be written ({error.strerror})") from error
+
+
+def _report(aligned: AlignedTranscript, text: Path, min_confidence: float) -> None:
+    """Say on stderr what was left out, and which lines hardly fit."""
+    if aligned.skipped_characters:
+        print(f"{text}: left out {name_characters(aligned.skipped_characters)}", file=sys.stderr)
+    if aligned.skipped_lines:
+        numbers = ", ".join(map(str, aligned.skipped_lines))
+        print(f"{text}: of these lines nothing was left: {numbers}", file=sys.stderr)
+    if aligned.skipped_audio:
+        seconds = sum(end - start for start, end in aligned.skipped_audio)
+        places = ", ".join(f"{start:.1f}-{end:.1f}" for start, end in aligned.skipped_audio[:5])
+        more = ", ..." if len(aligned.skipped_audio) > 5 else ""
+        print(f"{aligned.audio_path}: skipped {seconds:.1f} s of audio ({places}{more})", file=sys.stderr)
+    low = low_segments(aligned, min_confidence)
+    for segment in low:
+        place = f"{segment.start_seconds:.2f}-{segment.end_seconds:.2f} s"
+        print(
+            f"{text}:{segment.line}: confidence {segment.confidence:.3f} at {place}: {_short(segment.text)}",
+            file=sys.stderr,
+        )
+    if low:
+        count = f"{len(low)} of {len(aligned.segments)} segments"
+        print(f"{count} have a confidence below {min_confidence:g}", file=sys.stderr)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _write_segments(aligned: AlignedTranscript, path: Path, min_confidence: float) -> None:
+    utterances = segment_utterances(aligned, min_confidence)
+    if not utterances:
+        raise DataError(
+            f"{path}: not written, none of the {len(aligned.segments)} segments has a confidence of "
+            f"{min_confidence:g}; check that text and recording belong together, or lower --min-confidence"
+        )
+    try:
+        write_manifest(path, utterances)
+    except OSError as error:
+        raise CtcAsrError(f"{path}: cannot be written ({error.strerror})") from error
+    left = len(aligned.segments) - len(utterances)
+    seconds = sum(utterance.duration_seconds for utterance in utterances)
+    print(f"{path}: {len(utterances)} utterances, {seconds:.1f} s; {left} segments left out", file=sys.stderr)

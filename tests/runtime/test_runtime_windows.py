@@ -1,0 +1,126 @@
+"""Log-probabilities in windows: the same frames, read or sliced, with any number of threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from ctcasr import audio
+from ctcasr.errors import AudioError
+from ctcasr.runtime import Recognizer, windows
+from ctcasr.runtime.windows import recording_log_probs, waveform_log_probs
+
+Noise = Callable[..., np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def recognizer(tiny_bundle: Path) -> Recognizer:
+    return Recognizer.load(tiny_bundle, "fp32")
+
+
+@pytest.fixture
+def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "WINDOW_SECONDS", 1.0)
+    monkeypatch.setattr(windows, "CONTEXT_SECONDS", 0.4)
+
+
+class TestWaveforms:
+    def test_short_ones_are_scored_in_one_piece(self, recognizer: Recognizer, noise: Noise) -> None:
+        waveform = noise(seconds=1.01)
+        np.testing.assert_array_equal(
+            waveform_log_probs(recognizer, waveform), recognizer.log_probs(waveform)
+        )
+
+    def test_a_frame_that_begins_at_the_end_is_left_out(self, recognizer: Recognizer, noise: Noise) -> None:
+        waveform = noise(seconds=1.0)
+        assert len(recognizer.log_probs(waveform)) == 26
+        assert len(waveform_log_probs(recognizer, waveform)) == 25
+
+    @pytest.mark.usefixtures("short_windows")
+    @pytest.mark.parametrize("samples", [8001, 8319, 8320, 16_000, 31_999, 32_001])
+    def test_every_frame_is_there_once(self, recognizer: Recognizer, noise: Noise, samples: int) -> None:
+        log_probs = waveform_log_probs(recognizer, noise(seconds=4.1)[:samples])
+        assert log_probs.shape == (-(-samples // 320), len(recognizer.bundle.vocabulary))
+
+    @pytest.mark.usefixtures("short_windows")
+    def test_frames_lie_where_they_lie_in_one_piece(self, tiny_bundle: Path, noise: Noise) -> None:
+        # Global normalisation of the whole is what windows lack: a stretch that is all alike has none to lack.
+        recognizer = Recognizer.load(tiny_bundle, "fp32")
+        waveform = np.tile(noise(3, 0.64), 8)
+        whole, parts = recognizer.log_probs(waveform), waveform_log_probs(recognizer, waveform)
+        assert np.abs(np.exp(whole[: len(parts)]) - np.exp(parts)).max() < 0.2
+        shifted = np.abs(np.exp(whole[1 : len(parts)]) - np.exp(parts[:-1])).mean()
+        assert np.abs(np.exp(whole[: len(parts)]) - np.exp(parts)).mean() < 0.1 * shifted
+
+    @pytest.mark.usefixtures("short_windows")
+    def test_threads_change_nothing(self, recognizer: Recognizer, noise: Noise) -> None:
+        waveform = noise(seconds=6.3)
+        np.testing.assert_array_equal(
+            waveform_log_probs(recognizer, waveform, 1), waveform_log_probs(recognizer, waveform, 3)
+        )
+
+    @pytest.mark.parametrize(
+        "waveform",
+        [
+            np.zeros(0, np.float32),
+            np.zeros((2, 100), np.float32),
+            np.array([0.0, np.nan], np.float32),
+            np.array([np.inf], np.float32),
+        ],
+    )
+    def test_what_is_no_waveform(self, recognizer: Recognizer, waveform: np.ndarray) -> None:
+        with pytest.raises(AudioError, match="the waveform ha|the waveform holds"):
+            waveform_log_probs(recognizer, waveform)
+
+
+class TestRecordings:
+    @pytest.mark.usefixtures("short_windows")
+    @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
+    def test_files_give_what_their_waveforms_give(
+        self, recognizer: Recognizer, noise: Noise, tmp_path: Path, suffix: str
+    ) -> None:
+        path = tmp_path / f"talk.{suffix}"
+        sf.write(path, noise(seconds=5.123), 8000)
+        log_probs, duration = recording_log_probs(recognizer, path, 2)
+        np.testing.assert_array_equal(log_probs, waveform_log_probs(recognizer, audio.load(path, 8000)))
+        assert duration == pytest.approx(5.123)
+
+    @pytest.mark.usefixtures("short_windows")
+    def test_other_rates(self, recognizer: Recognizer, noise: Noise, tmp_path: Path) -> None:
+        sf.write(tmp_path / "talk.wav", np.repeat(noise(seconds=5.123), 2), 16_000)
+        log_probs, duration = recording_log_probs(recognizer, tmp_path / "talk.wav")
+        whole = waveform_log_probs(recognizer, audio.load(tmp_path / "talk.wav", 8000))
+        assert duration == pytest.approx(5.123)
+        assert len(log_probs) == len(whole)
+        assert np.abs(np.exp(log_probs) - np.exp(whole)).mean() < 1e-3
+
+    @pytest.mark.usefixtures("short_windows")
+    def test_only_windows_are_read(
+        self, recognizer: Recognizer, noise: Noise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sf.write(tmp_path / "talk.wav", noise(seconds=9.0), 8000)
+        load, lengths = audio.load, []
+
+        def counting(*arguments: object, **options: object) -> np.ndarray:
+            waveform = load(*arguments, **options)  # type: ignore[arg-type]
+            lengths.append(len(waveform) / 8000)
+            return waveform
+
+        monkeypatch.setattr(audio, "load", counting)
+        recording_log_probs(recognizer, tmp_path / "talk.wav", 1)
+        assert len(lengths) == 9
+        assert max(lengths) <= 1.0 + 2 * 0.4 + 0.04
+
+    @pytest.mark.usefixtures("short_windows")
+    def test_damage_in_a_late_window_is_named(
+        self, recognizer: Recognizer, noise: Noise, tmp_path: Path
+    ) -> None:
+        waveform = noise(seconds=5.0)
+        waveform[35_000] = np.nan
+        sf.write(tmp_path / "talk.wav", waveform, 8000, "FLOAT")
+        with pytest.raises(AudioError, match=r"NaN or infinite, the first at 4\.375 s"):
+            recording_log_probs(recognizer, tmp_path / "talk.wav")
