@@ -7,6 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+
 def reversal(lengths: Tensor, frames: int) -> Tensor:
     """Return the indices `(B, frames)` that turn each sequence round within its length.
 

@@ -41,7 +41,9 @@ class TestSpelling:
 
 class TestUnknownCharacters:
     def test_they_are_named_with_the_first_line(self) -> None:
-        with pytest.raises(DataError, match=r"line 2: .* characters '3' \(2 times\), '你' \(once\), only a b c"):
+        with pytest.raises(
+            DataError, match=r"line 2: .* characters '3' \(2 times\), '你' \(once\), only a b c"
+        ):
             spell("abc\na 3\n你 3", LOWER)
 
     def test_many_are_named_in_part(self) -> None:
