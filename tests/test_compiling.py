@@ -61,7 +61,8 @@ def test_a_change_in_another_file_is_compiled_in(tmp_path: Path) -> None:
 
 
 def test_no_folder_for_the_cache_is_no_obstacle(tmp_path: Path) -> None:
-    code = "from ctcasr.decoding.survival import kth_largest; import numpy; print(kth_largest(numpy.array([1.0, 3.0]), 2, 1))"
+    code = "from ctcasr.decoding.survival import kth_largest\nimport numpy\n"
+    code += "print(kth_largest(numpy.array([1.0, 3.0]), 2, 1))"
     finished = subprocess.run(
         [sys.executable, "-c", code],
         env={"PYTHONPATH": str(Path(__file__).parents[1]), "NUMBA_CACHE_LOCATOR_CLASSES": "InTreeZip"},

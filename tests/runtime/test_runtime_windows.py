@@ -73,7 +73,7 @@ class TestWaveforms:
         ],
     )
     def test_what_is_no_waveform(self, recognizer: Recognizer, waveform: np.ndarray) -> None:
-        with pytest.raises(AudioError, match="the waveform ha|the waveform holds"):
+        with pytest.raises(AudioError, match=r"the waveform ha|the waveform holds"):
             waveform_log_probs(recognizer, waveform)
 
 
