@@ -47,6 +47,7 @@ def _compiled(function: Function, **options: Any) -> Function:
     return result
 
 
+@functools.cache
 def _stamp(module: str) -> bytes:
     """Return a digest of the source files of a module and of all that it imports from its package."""
     sources: dict[Path, bytes] = {}

@@ -34,6 +34,9 @@ Doubles = npt.NDArray[np.float64]
 STAR_PENALTY = 0.5
 """What a frame of the wildcard costs against the frame's best symbol; natural logarithm."""
 
+SOUND_PENALTY = 0.1
+"""What it costs more where no blank is: the least that there is of it stands in a pause, not on a symbol."""
+
 WORST_SECONDS = 1.0
 """Length of the stretch that a line's confidence looks at."""
 
@@ -164,8 +167,9 @@ def _targets(bundle: Bundle, spelled: SpelledText, star: int | None) -> _Targets
 
 def with_star(log_probs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """Return `log_probs (T', V + 1)`: the last symbol is the wildcard."""
-    best = log_probs.max(axis=1, keepdims=True) - log_probs.dtype.type(STAR_PENALTY)
-    return np.concatenate((log_probs, best), axis=1)
+    sounding = 1 - np.exp(log_probs[:, [BLANK_ID]])
+    best = log_probs.max(axis=1, keepdims=True) - STAR_PENALTY - SOUND_PENALTY * sounding
+    return np.concatenate((log_probs, best.astype(log_probs.dtype)), axis=1)
 
 
 def _aligned(
