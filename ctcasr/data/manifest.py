@@ -24,6 +24,7 @@ class Utterance:
     text: str = ""
     offset_seconds: float = 0.0
     speaker: str | None = None
+    words: tuple[tuple[float, float], ...] | None = None
     where: str = ""
     """Where the utterance was listed, as `file:line`, for messages."""
 
@@ -85,6 +86,7 @@ def _parse(line: str, path: Path, where: str) -> Utterance:
         text=_field(fields, "text", str, path.parent / where, ""),
         offset_seconds=_seconds(fields, "offset", path.parent / where, minimum=0.0, default=0.0),
         speaker=_field(fields, "speaker", str, path.parent / where, None),
+        words=tuple((a, b) for a, b in fields["words"]) if "words" in fields else None,
         where=where,
     )
 
@@ -138,5 +140,7 @@ def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
                 fields["offset"] = utterance.offset_seconds
             if utterance.speaker is not None:
                 fields["speaker"] = utterance.speaker
+            if utterance.words is not None:
+                fields["words"] = utterance.words
             file.write(json.dumps(fields, ensure_ascii=False) + "\n")
     temporary.replace(path)

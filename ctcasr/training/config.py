@@ -45,6 +45,13 @@ class AugmentSettings(BaseModel):
     speeds: tuple[Speed, ...] = Field(
         (0.9, 1.0, 1.1), min_length=1, description="one is drawn for each utterance; 0.5 to 2"
     )
+    splice: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of utterances that are put together anew from words of their speaker; the manifest needs "
+        "word times",
+    )
     frequency_warp: float = Field(
         0.0,
         ge=0,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -18,6 +19,7 @@ from ctcasr.features import FeatureExtractor, FeatureSettings
 from ctcasr.text import Vocabulary
 from ctcasr.training.augmenting import generator, kept_bins, kept_frames, warp_factor
 from ctcasr.training.config import AugmentSettings
+from ctcasr.training.splicing import Splicer
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ class SpeechDataset(Dataset[Example]):
         self.utterances = utterances
         self.settings = settings
         self.extractor = extractor
+        self.vocabulary = vocabulary
+        self.splicer = Splicer(utterances, settings.features.sample_rate) if settings.augment.splice else None
         self.targets = [torch.from_numpy(vocabulary.encode(utterance.text)) for utterance in utterances]
 
     def __len__(self) -> int:
@@ -114,12 +118,8 @@ class SpeechDataset(Dataset[Example]):
         settings, problem = self.settings, ""
         rng = generator(settings.seed, key.epoch, key.utterance) if key.epoch >= 0 else None
         try:
-            waveform = audio.load(
-                utterance.audio_path,
-                settings.features.sample_rate,
-                offset_seconds=utterance.offset_seconds,
-                duration_seconds=utterance.duration_seconds,
-            )
+            spliced = self._spliced(key.utterance, rng) if rng is not None and self.splicer else None
+            waveform, targets = spliced or (self._load(utterance), targets)
         except AudioError as error:
             waveform, problem = np.zeros(1, np.float32), str(error)
         warp = 1.0
@@ -132,6 +132,34 @@ class SpeechDataset(Dataset[Example]):
             problem = infeasible(subsampled(frames, settings.subsampling), targets, settings.subsampling)
         inputs = torch.from_numpy(waveform if self.extractor is None else self.extractor(waveform, warp))
         return Example(key.utterance, inputs, targets, warp, *self._maskings(frames, rng), problem)
+
+    def _spliced(
+        self, number: int, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.float32], Tensor] | None:
+        """Return a waveform and its targets in place of an utterance, or None where it stays as it is."""
+        assert self.splicer is not None
+        settings = self.settings
+        if rng.random() >= settings.augment.splice:
+            return None
+        spliced = self.splicer(number, self._load, rng)
+        if spliced is None:
+            return None
+        waveform, text = spliced
+        targets = torch.from_numpy(self.vocabulary.encode(text))
+        frames = settings.features.frames(int(len(waveform) / max(settings.augment.speeds)))
+        # Nobody recorded it: where it would be too short for CTC, no recording is to blame.
+        if infeasible(subsampled(frames, settings.subsampling), targets, settings.subsampling):
+            return None
+        return waveform, targets
+
+    def _load(self, utterance: Utterance) -> npt.NDArray[np.float32]:
+        """Read the waveform `(N,)` of an utterance."""
+        return audio.load(
+            utterance.audio_path,
+            self.settings.features.sample_rate,
+            offset_seconds=utterance.offset_seconds,
+            duration_seconds=utterance.duration_seconds,
+        )
 
     def _maskings(self, frames: int, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
         """Draw maskings of frames `(W, T)` and of bins `(W, F)`."""

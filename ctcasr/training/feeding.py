@@ -37,12 +37,17 @@ class Feeder:
         else:
             self.reader = BatchFeatureExtractor(config.features, statistics).to(accelerator.device)
 
-    def dataset(self, utterances: Sequence[Utterance]) -> SpeechDataset:
-        """Return the data set of some utterances."""
+    def dataset(self, utterances: Sequence[Utterance], *, held_out: bool = False) -> SpeechDataset:
+        """Return the data set of some utterances; those held out need no word times.
+
+        Raises:
+            DataError: words are to be spliced, but their times are unknown.
+        """
         config = self.config
+        augment = config.augment.model_copy(update={"splice": 0.0}) if held_out else config.augment
         settings = ExampleSettings(
             config.features,
-            config.augment,
+            augment,
             config.model.subsampling,
             config.run.seed,
             maskings=2 if config.optimizer.consistency else 1,

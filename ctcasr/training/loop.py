@@ -135,7 +135,7 @@ class Trainer:
         settings = self.config.optimizer
         if self.accelerator.is_main_process:
             write_run(self.config, self.vocabulary, self.statistics)
-        train, dev = self.feeder.dataset(self.train_set), self.feeder.dataset(self.dev_set)
+        train, dev = self.feeder.dataset(self.train_set), self.feeder.dataset(self.dev_set, held_out=True)
         with (
             Display(settings.epochs, self.accelerator.is_main_process) as display,
             self._metrics_log() as log,
