@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
+from ctcasr.cli.progress import bar
 from ctcasr.cli.transcribe import Precision
-from ctcasr.data import write_manifest
-from ctcasr.errors import AudioError, ConfigError, CtcAsrError, DataError
+from ctcasr.data import Utterance, read_manifest, write_manifest
+from ctcasr.errors import ConfigError, CtcAsrError, DataError
 from ctcasr.runtime import Recognizer
 from ctcasr.runtime.aligned import AlignedTranscript
 from ctcasr.runtime.alignment_formats import ALIGNMENT_FORMATS
@@ -19,7 +22,10 @@ from ctcasr.runtime.alignment_text import name_characters
 from ctcasr.runtime.decoder import DecodingOptions
 from ctcasr.runtime.segmenting import LOW_CONFIDENCE, low_segments, segment_utterances
 
-# The function imports ctcasr.runtime.alignment itself: with it comes numba, for which others should not wait.
+if TYPE_CHECKING:
+    from ctcasr.runtime.alignment import AlignmentOptions
+
+# The functions import ctcasr.runtime.alignment themselves: with it comes numba, for which others should not wait.
 
 AlignmentFormat = Enum(  # type: ignore[misc]
     "AlignmentFormat", {name: name for name in ALIGNMENT_FORMATS}, type=str
@@ -27,13 +33,15 @@ AlignmentFormat = Enum(  # type: ignore[misc]
 
 
 def command(
-    audio: Path = typer.Argument(help="Audio file of any length."),
-    text: Path = typer.Argument(help="What is said in it: UTF-8, a segment a line."),
+    audio: Path = typer.Argument(help="Audio file of any length; or a manifest (.jsonl), without TEXT."),
+    text: Path = typer.Argument(None, help="What is said in the audio file: UTF-8, a segment a line."),
     model: str = typer.Option(None, "-m", "--model", help="Bundle: a folder, or a name inside the package."),
     form: AlignmentFormat = typer.Option(
         None, "-f", "--format", help="What to write; default: textgrid, or nothing but --segments-to."
     ),
-    output: Path = typer.Option(None, "-o", "--output", help="File to write; default: stdout."),
+    output: Path = typer.Option(
+        None, "-o", "--output", help="File to write; default: stdout. Of a manifest: the manifest to write."
+    ),
     skip_audio: bool = typer.Option(
         False, "--skip-audio", help="Between lines, before and after them more may be said than is written."
     ),
@@ -44,11 +52,17 @@ def command(
         None, "--segments-to", help="Write the lines as utterances of a training manifest."
     ),
     min_confidence: float = typer.Option(
-        LOW_CONFIDENCE, min=0.0, max=1.0, help="Name lines below, and leave them out of --segments-to."
+        LOW_CONFIDENCE,
+        min=0.0,
+        max=1.0,
+        help="Name lines or utterances below; lines are left out of --segments-to.",
     ),
     precision: Precision = typer.Option(None, help="Network to run; default: int8 where there is one."),
     threads: int = typer.Option(
-        None, min=1, max=1024, help="Windows of a long recording at a time; default: one a processor."
+        None,
+        min=1,
+        max=1024,
+        help="Windows of a recording, or utterances, at a time; default: one a processor.",
     ),
 ) -> None:
     """Align a text with a recording of it: times of lines, words and symbols.
@@ -56,24 +70,30 @@ def command(
     E.g. `ctcasr align talk.wav talk.txt -f srt -o talk.srt`.
 
     Or `ctcasr align book.flac chapter.txt --skip-audio --segments-to train.jsonl` for utterances to train on.
+
+    Or `ctcasr align train.jsonl -o aligned.jsonl` for a manifest that has `words`: the start and the end of each word
+    of an utterance's text, in seconds from the start of the utterance.
     """
     from ctcasr.runtime.alignment import AlignmentOptions, align_recording
 
-    taken = [audio, text]
+    options = AlignmentOptions(skip_unknown, skip_audio)
+    is_manifest = audio.suffix == ".jsonl"
+    _check_usage(is_manifest, text, output, form, segments_to)
+    taken = [path for path in (audio, text) if path is not None]
     for path in (output, segments_to):
         if path is not None:
             _check_writable(path, taken)
             taken.append(path)
-    content = _read_text(text)
+    content = "" if is_manifest else _read_text(text)
+    utterances = read_manifest(audio) if is_manifest else []
     recognizer = Recognizer.load(
         model, precision.value if precision else None, decoding=DecodingOptions(is_greedy=True)
     )
+    if is_manifest:
+        _align_manifest(recognizer, utterances, options, threads, output, min_confidence)
+        return
     try:
-        aligned = align_recording(
-            recognizer, audio, content, AlignmentOptions(skip_unknown, skip_audio), threads=threads
-        )
-    except AudioError:
-        raise
+        aligned = align_recording(recognizer, audio, content, options, threads=threads)
     except DataError as error:
         raise DataError(f"{text}: {error}") from error
     if form is not None or output is not None or segments_to is None:
@@ -81,6 +101,29 @@ def command(
     _report(aligned, text, min_confidence)
     if segments_to is not None:
         _write_segments(aligned, segments_to, min_confidence)
+
+
+def _check_usage(
+    is_manifest: bool,
+    text: Path | None,
+    output: Path | None,
+    form: AlignmentFormat | None,
+    segments_to: Path | None,
+) -> None:
+    """Raise ConfigError where the arguments are those of the other use."""
+    if not is_manifest and text is None:
+        raise ConfigError(
+            "TEXT is missing; name the file of what is said, or give a manifest (.jsonl) as AUDIO"
+        )
+    if is_manifest and text is not None:
+        raise ConfigError(f"{text}: a manifest has the texts in it; leave TEXT out")
+    if is_manifest and output is None:
+        raise ConfigError("the aligned manifest needs a name; give it with -o")
+    for name, value in (("--format", form), ("--segments-to", segments_to)):
+        if is_manifest and value is not None:
+            raise ConfigError(
+                f"{name} is for an audio file; of a manifest a manifest is written: leave it out"
+            )
 
 
 def _read_text(path: Path) -> str:
@@ -155,10 +198,52 @@ def _write_segments(aligned: AlignedTranscript, path: Path, min_confidence: floa
             f"{path}: not written, none of the {len(aligned.segments)} segments has a confidence of "
             f"{min_confidence:g}; check that text and recording belong together, or lower --min-confidence"
         )
+    _write_manifest(path, utterances)
+    left = len(aligned.segments) - len(utterances)
+    seconds = sum(utterance.duration_seconds for utterance in utterances)
+    print(f"{path}: {len(utterances)} utterances, {seconds:.1f} s; {left} segments left out", file=sys.stderr)
+
+
+def _align_manifest(
+    recognizer: Recognizer,
+    utterances: list[Utterance],
+    options: AlignmentOptions,
+    threads: int | None,
+    output: Path,
+    min_confidence: float,
+) -> None:
+    """Write the utterances that can be aligned, with their words' times; name the others, and end with exit code 1."""
+    from ctcasr.runtime.aligned_utterances import align_utterances
+
+    done, low, skipped = [], 0, Counter[str]()
+    with bar("aligning", len(utterances)) as advance:
+        for found in align_utterances(recognizer, utterances, options, threads=threads):
+            advance()
+            if found.error:
+                print(f"error: {found.error}", file=sys.stderr)
+                continue
+            done.append(found.utterance)
+            skipped.update(dict(found.skipped_characters))
+            if found.confidence < min_confidence:
+                low += 1
+                text = _short(found.utterance.text)
+                print(f"{found.utterance}: confidence {found.confidence:.3f}: {text}", file=sys.stderr)
+    failures = len(utterances) - len(done)
+    if not done:
+        raise DataError(f"{output}: not written, none of the {len(utterances)} utterances can be aligned")
+    _write_manifest(output, done)
+    if skipped:
+        print(f"left out {name_characters(skipped)}", file=sys.stderr)
+    if low:
+        print(f"{low} of {len(done)} utterances have a confidence below {min_confidence:g}", file=sys.stderr)
+    print(f"{output}: {len(done)} utterances with the times of their words", file=sys.stderr)
+    if failures:
+        print(f"{failures} of {len(utterances)} utterances failed and are left out", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _write_manifest(path: Path, utterances: list[Utterance]) -> None:
     try:
         write_manifest(path, utterances)
     except OSError as error:
         raise CtcAsrError(f"{path}: cannot be written ({error.strerror})") from error
-    left = len(aligned.segments) - len(utterances)
-    seconds = sum(utterance.duration_seconds for utterance in utterances)
-    print(f"{path}: {len(utterances)} utterances, {seconds:.1f} s; {left} segments left out", file=sys.stderr)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ctcasr.errors import DataError
 
 _LONGEST_SECONDS = 1e9  # thirty years: longer is a mistake, and so is infinity
+_ROUNDING_SECONDS = 1e-3  # by so much words may overlap, or pass the end
+
+WordTimes = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One stretch of one recording and, where known, what is said in it."""
+    """One stretch of one recording and, where known, what is said in it, and when."""
 
     id: str
     audio_path: Path
@@ -24,9 +27,10 @@ class Utterance:
     text: str = ""
     offset_seconds: float = 0.0
     speaker: str | None = None
-    words: tuple[tuple[float, float], ...] | None = None
     where: str = ""
     """Where the utterance was listed, as `file:line`, for messages."""
+    words: WordTimes | None = None
+    """Start and end of each word of the text, in seconds from the start of the utterance, as `ctcasr align` finds."""
 
     def __str__(self) -> str:
         return f"{self.id} ({self.where})" if self.where else self.id
@@ -35,8 +39,9 @@ class Utterance:
 def read_manifest(path: Path) -> list[Utterance]:
     """Read a manifest: one JSON object a line with `audio_filepath`, `duration`, `text`.
 
-    `id` (default: the stem of the audio file), `offset` (seconds, default 0) and `speaker` are optional;
-    other fields are ignored. Audio paths are relative to the manifest's folder.
+    `id` (default: the stem of the audio file), `offset` (seconds, default 0), `speaker` and `words` (a list of
+    `[start, end]` in seconds from the start of the utterance, one for each word of the text) are optional; other
+    fields are ignored. Audio paths are relative to the manifest's folder.
 
     Raises:
         DataError: the file is unreadable or empty, or a line is not such an object or repeats an id.
@@ -79,19 +84,52 @@ def _parse(line: str, path: Path, where: str) -> Utterance:
     name = _field(fields, "id", str, path.parent / where, Path(audio).stem)
     if not name:
         raise DataError(f"{path.parent / where}: `id` is empty; give each utterance an `id` of its own")
-    return Utterance(
+    utterance = Utterance(
         id=name,
         audio_path=path.parent / audio,
         duration_seconds=_seconds(fields, "duration", path.parent / where, minimum=1e-9),
         text=_field(fields, "text", str, path.parent / where, ""),
         offset_seconds=_seconds(fields, "offset", path.parent / where, minimum=0.0, default=0.0),
         speaker=_field(fields, "speaker", str, path.parent / where, None),
-        words=tuple((a, b) for a, b in fields["words"]) if "words" in fields else None,
         where=where,
+    )
+    spans = _field(fields, "words", list, path.parent / where, None)
+    return utterance if spans is None else replace(utterance, words=_words(spans, utterance, path.parent))
+
+
+def _words(spans: list[Any], utterance: Utterance, folder: Path) -> WordTimes:
+    """Return the words' times, in order and within the duration to the last digit."""
+    count, duration = len(utterance.text.split()), utterance.duration_seconds
+    if len(spans) != count:
+        raise DataError(
+            f"{folder / utterance.where}: `words` has {len(spans)} entries, the text {count} words; expected as many: "
+            "align the manifest again (`ctcasr align`), or leave `words` out"
+        )
+    words: list[tuple[float, float]] = []
+    for span in spans:
+        reached = words[-1][1] if words else 0.0
+        if not (_is_span(span) and reached - _ROUNDING_SECONDS <= span[0]
+                and span[0] <= span[1] <= duration + _ROUNDING_SECONDS):  # fmt: skip
+            raise DataError(
+                f"{folder / utterance.where}: word {len(words) + 1} of `words` is {span!r}; expected [start, end] in "
+                f"seconds, from {reached:g}, where the word before ends, to {duration:g}, the duration"
+            )
+        start = min(max(float(span[0]), reached), duration)
+        words.append((start, min(max(float(span[1]), start), duration)))
+    return tuple(words)
+
+
+def _is_span(value: Any) -> bool:
+    """Tell whether a value is a list of two numbers."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in value)
     )
 
 
 _REQUIRED = object()
+_KINDS: dict[Any, str] = {str: "text", list: "list"}
 
 
 def _field(
@@ -101,7 +139,7 @@ def _field(
     if value is _REQUIRED:
         raise DataError(f"{where}: has no `{name}`; expected `audio_filepath`, `duration` and `text`")
     if value is not default and not isinstance(value, kind):
-        raise DataError(f"{where}: `{name}` is {value!r}; expected a {'text' if kind is str else 'number'}")
+        raise DataError(f"{where}: `{name}` is {value!r}; expected a {_KINDS.get(kind, 'number')}")
     if isinstance(value, str) and not value.isascii():
         try:
             value.encode()
@@ -141,6 +179,6 @@ def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
             if utterance.speaker is not None:
                 fields["speaker"] = utterance.speaker
             if utterance.words is not None:
-                fields["words"] = utterance.words
+                fields["words"] = [[round(start, 3), round(end, 3)] for start, end in utterance.words]
             file.write(json.dumps(fields, ensure_ascii=False) + "\n")
     temporary.replace(path)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -24,6 +21,7 @@ from ctcasr.runtime.bundle import DESCRIPTION, Bundle, find_bundle, read_bundle
 from ctcasr.runtime.confidence import evidence_of
 from ctcasr.runtime.decoder import DecodingOptions, make_decoder
 from ctcasr.runtime.session import AcousticSession
+from ctcasr.runtime.threads import in_order
 from ctcasr.runtime.words import Word, texts_of, words_of
 from ctcasr.text import Vocabulary
 
@@ -177,7 +175,7 @@ class Recognizer:
     def transcribe(
         self, recordings: Iterable[str | Path | Utterance], *, threads: int | None = None
     ) -> Iterator[Transcript]:
-        """Yield a transcript for each recording, in the order given.
+        """Return a transcript for each recording, in the order given, as they are made.
 
         A recording that cannot be read yields a transcript with `error` set, and the others go on. Each is
         recognised alone, several at a time, so that no transcript depends on its neighbours; only a few
@@ -187,18 +185,7 @@ class Recognizer:
             recordings: audio files, or utterances of a manifest.
             threads: recordings at a time; by default one for each processor.
         """
-        threads = threads or os.cpu_count() or 1
-        pending: deque[Future[Transcript]] = deque()
-        pool = ThreadPoolExecutor(threads)
-        try:
-            for recording in recordings:
-                pending.append(pool.submit(self._transcribe_one, recording))
-                if len(pending) > 4 * threads:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        return in_order(self._transcribe_one, recordings, threads)
 
     def _transcribe_one(self, recording: str | Path | Utterance) -> Transcript:
         if isinstance(recording, Utterance):

@@ -24,7 +24,8 @@ def segment_utterances(aligned: AlignedTranscript, min_confidence: float = LOW_C
     """Return the segments with at least such a confidence as utterances, `id-line` by id.
 
     An utterance reaches up to half a second beyond its first and last symbol, but no more than halfway to its
-    neighbour, be it written or skipped. Its text is spelled as it was aligned, in the model's characters.
+    neighbour, be it written or skipped. Its text is spelled as it was aligned, in the model's characters; its words
+    have their times.
     """
     width = max(4, len(str(aligned.segments[-1].line)))
     padded = zip(aligned.segments, _padded(aligned), strict=True)
@@ -35,6 +36,10 @@ def segment_utterances(aligned: AlignedTranscript, min_confidence: float = LOW_C
             duration_seconds=round(end - start, 3),
             text=segment.spelling,
             offset_seconds=start,
+            words=tuple(
+                (max(0.0, word.start_seconds - start), min(word.end_seconds, end) - start)
+                for word in segment.words
+            ),
         )
         for segment, (start, end) in padded
         if segment.confidence >= min_confidence

@@ -57,6 +57,48 @@ def test_round_trip(
     assert [path.name for path in path.parent.iterdir()] == ["all.jsonl"]
 
 
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    duration=st.floats(1e-3, 1e5),
+    places=st.lists(st.floats(0, 1), max_size=10).map(lambda found: sorted(found[: len(found) // 2 * 2])),
+)
+def test_words_come_back_in_order_and_inside_the_utterance(
+    folder: Path, duration: float, places: list[float]
+) -> None:
+    words = tuple((duration * places[n], duration * places[n + 1]) for n in range(0, len(places), 2))
+    path = folder / "words.jsonl"
+    write_manifest(
+        path, [Utterance("a", folder / "a.wav", duration, " ".join("x" for _ in words), words=words)]
+    )
+    (read,) = read_manifest(path)
+    assert read.words is not None
+    assert len(read.words) == len(words)
+    flat = [0.0, *(second for word in read.words for second in word), read.duration_seconds]
+    assert flat == sorted(flat)
+    assert flat[1:-1] == pytest.approx([second for word in words for second in word], abs=0.6e-3)
+
+
+def test_words_are_read_only_where_they_are(tmp_path: Path) -> None:
+    lines = [
+        line(),
+        line(id="b", words=None),
+        line(id="c", words=[[0.5, 1]]),
+        line(id="d", text="", words=[]),
+    ]
+    found = read_manifest(manifest(tmp_path, "\n".join(lines)))
+    assert [utterance.words for utterance in found] == [None, None, ((0.5, 1.0),), ()]
+    write_manifest(tmp_path / "again.jsonl", found)
+    fields = [json.loads(text) for text in (tmp_path / "again.jsonl").read_text().splitlines()]
+    assert [entry.get("words") for entry in fields] == [None, None, [[0.5, 1.0]], []]
+    assert ["words" in entry for entry in fields] == [False, False, True, True]
+
+
+def test_words_may_be_a_little_rounded(tmp_path: Path) -> None:
+    words = [[0, 0.5], [0.4995, 1.5009]]
+    (found,) = read_manifest(manifest(tmp_path, line(text="oh yes", words=words)))
+    assert found.words == ((0.0, 0.5), (0.5, 1.5))
+
+
 def test_fields_and_their_defaults(tmp_path: Path) -> None:
     path = manifest(tmp_path, line(audio_filepath="wav/x.y.flac", note=1) + "\n" + line(text="", id="b"))
     first, second = read_manifest(path)
@@ -126,6 +168,29 @@ def test_line_numbers_count_empty_lines(tmp_path: Path) -> None:
         (line(id=7), "`id` is 7"),
         (line(id=""), "`id` is empty"),
         (line(speaker=1), "`speaker` is 1"),
+        (line(words="[]"), "`words` is '\\[\\]'; expected a list"),
+        (line(words=[]), "`words` has 0 entries, the text 1 words; expected as many"),
+        (line(words=[[0, 1], [1, 1.2]]), "`words` has 2 entries, the text 1 words"),
+        (line(text="", words=[[0, 1]]), "`words` has 1 entries, the text 0 words"),
+        (
+            line(words=[0.5]),
+            r"word 1 of `words` is 0.5; expected \[start, end\] in seconds, from 0, .* to 1.5",
+        ),
+        (line(words=[[0.5]]), r"word 1 of `words` is \[0.5\]"),
+        (line(words=[[0.5, 1, 1.2]]), r"word 1 of `words` is \[0.5, 1, 1.2\]"),
+        (line(words=[["0", "1"]]), r"word 1 of `words` is \['0', '1'\]"),
+        (line(words=[[False, True]]), r"word 1 of `words` is \[False, True\]"),
+        (line(words=[{"start": 0, "end": 1}]), r"word 1 of `words` is \{"),
+        (line(words=[[-0.1, 1]]), r"word 1 of `words` is \[-0.1, 1\]"),
+        (line(words=[[1, 0.5]]), r"word 1 of `words` is \[1, 0.5\]"),
+        (line(words=[[1, 1.502]]), r"word 1 of `words` is \[1, 1.502\]"),
+        (line(words=[[1, 10**400]]), r"word 1 of `words` is \[1, 1000"),
+        (line(words=[[float("nan"), 1]]), r"word 1 of `words` is \[nan, 1\]"),
+        (line(words=[[0, float("nan")]]), r"word 1 of `words` is \[0, nan\]"),
+        (
+            line(text="oh yes", words=[[0, 0.5], [0.498, 1]]),
+            r"word 2 of `words` is \[0.498, 1\]; expected \[start, end\] in seconds, from 0.5,",
+        ),
         (line(), "the id 'a' stands already in train.jsonl:1"),
     ],
 )

@@ -77,7 +77,10 @@ class TestMadeUp:
         assert [(token.text, round(token.start_seconds / 0.04), round(token.end_seconds / 0.04))
                 for token in aligned.tokens] == [("a", 2, 4), ("b", 4, 5), ("c", 8, 10), ("d", 12, 13)]  # fmt: skip
         assert times(aligned) == [("AB", 0.08, 0.2), ("c", 0.32, 0.4), ("d", 0.48, 0.52)]
-        assert [(s.text, s.spelling, s.line) for s in aligned.segments] == [("AB", "ab", 1), ("c d", "c d", 2)]
+        assert [(s.text, s.spelling, s.line) for s in aligned.segments] == [
+            ("AB", "ab", 1),
+            ("c d", "c d", 2),
+        ]
         assert [segment.confidence for segment in aligned.segments] == pytest.approx([0.9, 0.9], abs=1e-5)
         assert aligned.duration_seconds == pytest.approx(14 * 0.04)
         assert_consistent(aligned)
@@ -190,7 +193,9 @@ class TestSample:
         assert (of_waveform.segments, of_waveform.log_prob) == (of_file.segments, of_file.log_prob)
         assert (of_waveform.id, of_waveform.audio_path) == ("", "")
 
-    @pytest.mark.parametrize("text", ["nine four six", "five two nine one three", "five two two seven one three"])
+    @pytest.mark.parametrize(
+        "text", ["nine four six", "five two nine one three", "five two two seven one three"]
+    )
     def test_wrong_words_lower_the_confidence(self, recognizer: Recognizer, text: str) -> None:
         right = align_recording(recognizer, SAMPLE, SPOKEN).segments[0].confidence
         assert align_recording(recognizer, SAMPLE, text).segments[0].confidence < 0.2 < 0.8 < right
@@ -211,7 +216,7 @@ class TestSample:
             align_transcript(recognizer, broken, SPOKEN)
 
     def test_more_text_than_audio(self, recognizer: Recognizer) -> None:
-        with pytest.raises(DataError, match="need at least .* frames, the model gives 54"):
+        with pytest.raises(DataError, match=r"need at least .* frames, the model gives 54"):
             align_recording(recognizer, SAMPLE, f"{SPOKEN}\n" * 3)
 
 

@@ -1,0 +1,91 @@
+"""Utterances of a manifest with the times of their words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from ctcasr import audio
+from ctcasr.data import Utterance
+from ctcasr.errors import CtcAsrError, DataError
+from ctcasr.runtime.alignment import AlignmentOptions, align_transcript
+from ctcasr.runtime.recognizer import Recognizer
+from ctcasr.runtime.threads import in_order
+
+
+@dataclass(frozen=True)
+class AlignedUtterance:
+    """An utterance with its `words`, or why it has none.
+
+    Attributes:
+        utterance: with `words`, seconds from its start; as it was where there is an error.
+        confidence: of its worst second, as `AlignedSegment` has it; 1 where the text is empty.
+        error: names the utterance and what is wrong; empty if nothing is.
+        skipped_characters: how often each character was left out; only with `skip_unknown`.
+    """
+
+    utterance: Utterance
+    confidence: float = 1.0
+    error: str = ""
+    skipped_characters: tuple[tuple[str, int], ...] = ()
+
+
+def align_utterances(
+    recognizer: Recognizer,
+    utterances: Iterable[Utterance],
+    options: AlignmentOptions | None = None,
+    *,
+    threads: int | None = None,
+) -> Iterator[AlignedUtterance]:
+    """Return the utterances with the times of their words, in the order given, as they are found.
+
+    One that cannot be read or aligned has an error, and the others go on. An utterance without text has no words.
+
+    Args:
+        recognizer: of the bundle; how it decodes does not matter.
+        utterances: of a manifest.
+        options: what may be left out of the texts and of the audio; a word of which nothing is left is an error,
+            because each has to have its times.
+        threads: utterances at a time; by default one a processor.
+    """
+
+    def align_one(utterance: Utterance) -> AlignedUtterance:
+        try:
+            return _align_one(recognizer, utterance, options)
+        except CtcAsrError as error:
+            return AlignedUtterance(utterance, error=f"{utterance}: {error}")
+
+    return in_order(align_one, utterances, threads)
+
+
+def _align_one(
+    recognizer: Recognizer, utterance: Utterance, options: AlignmentOptions | None
+) -> AlignedUtterance:
+    texts = utterance.text.split()
+    if not texts:
+        return AlignedUtterance(replace(utterance, words=()))
+    waveform = audio.load(
+        utterance.audio_path,
+        recognizer.bundle.description.features.sample_rate,
+        offset_seconds=utterance.offset_seconds,
+        duration_seconds=utterance.duration_seconds,
+    )
+    # One at a time here: the utterances themselves are dealt out to threads.
+    aligned = align_transcript(recognizer, waveform, " ".join(texts), options, threads=1)
+    if len(aligned.words) != len(texts):
+        raise DataError(
+            f"nothing is left of {len(texts) - len(aligned.words)} of the {len(texts)} words of {utterance.text!r}; "
+            "spell them out as they are spoken, or drop the utterance"
+        )
+    longest = utterance.duration_seconds
+    words = tuple(
+        (min(word.start_seconds, longest), min(word.end_seconds, longest)) for word in aligned.words
+    )
+    return AlignedUtterance(
+        replace(utterance, words=words),
+        aligned.segments[0].confidence,
+        skipped_characters=tuple(aligned.skipped_characters.items()),
+    )
+
+
+__all__ = ["AlignedUtterance", "align_utterances"]
