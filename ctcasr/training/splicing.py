@@ -83,7 +83,9 @@ class Splicer:
     def _piece(self, waveform: Float32, utterance: Utterance, first: int, last: int) -> Float32:
         """Cut the words from the first to the last out of a recording."""
         assert utterance.words is not None
-        start = 0 if first == 0 else self._cut(waveform, utterance.words[first - 1][1], utterance.words[first][0])
+        start = (
+            0 if first == 0 else self._cut(waveform, utterance.words[first - 1][1], utterance.words[first][0])
+        )
         stop = len(waveform)
         if last + 1 < len(utterance.words):
             stop = self._cut(waveform, utterance.words[last][1], utterance.words[last + 1][0])

@@ -5,6 +5,9 @@
 DIR is the unpacked corpus (`etc/`, `wav/`). Recordings may be `.wav` and `.flac`, which are used where they
 lie, or `.sph` and `.raw` (headerless, 16 kHz, 16 bits, big-endian), which are repacked losslessly as FLAC
 into the output folder. Speakers of the training part listed in `DEV_SPEAKERS` are held out as dev.
+
+Training utterances get the times of their words from `word_times.tsv`, which `augment.splice` cuts at; README.md
+says how they were found.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import soundfile
 
 from ctcasr import audio
 from ctcasr.cli.preparing import Parts, recipe_parser, write_parts
-from ctcasr.data import Utterance
+from ctcasr.data import Utterance, WordTimes
 from ctcasr.errors import DataError
 from ctcasr.text import normalize
 
@@ -26,6 +29,7 @@ DEV_SPEAKERS = frozenset({"fclc", "fkdo", "ftmj", "mdcs", "mjbh", "mtje"})
 
 PARTS = {"train": "an4_clstk", "test": "an4test_clstk"}
 SUFFIXES = (".wav", ".flac", ".sph", ".raw")
+WORD_TIMES = Path(__file__).parent / "word_times.tsv"
 RAW = audio.RawFormat(sample_rate=16000, sample_format="s16", byte_order="big")
 
 _TRANSCRIPT = re.compile(
@@ -87,11 +91,25 @@ def playable(recording: Path, output: Path) -> Path:
     return packed
 
 
+def read_word_times(path: Path) -> dict[str, WordTimes]:
+    """Read the times of words by utterance id: `id TAB start end start end ...` in seconds, a line each."""
+    times = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        identity, _, text = line.partition("\t")
+        try:
+            seconds = [float(part) for part in text.split()]
+            times[identity] = tuple(zip(seconds[::2], seconds[1::2], strict=True))
+        except ValueError as error:
+            raise DataError(f"{path}:{number}: found {line!r}; expected `id TAB start end ...`") from error
+    return times
+
+
 def read_part(source: Path, part: str, output: Path) -> list[Utterance]:
     """Return the utterances of `train` or `test`."""
     listing = source / "etc" / f"an4_{part}.fileids"
     file_ids = [line.strip() for line in read_lines(listing) if line.strip()]
     transcripts = read_transcripts(source / "etc" / f"an4_{part}.transcription")
+    word_times = read_word_times(WORD_TIMES)
     utterances = []
     for file_id in file_ids:
         stem = source / "wav" / file_id
@@ -105,6 +123,7 @@ def read_part(source: Path, part: str, output: Path) -> list[Utterance]:
                 duration_seconds=audio.probe(path).duration_seconds,
                 text=transcripts[stem.name],
                 speaker=stem.parent.name,
+                words=word_times.get(stem.name),
             )
         )
     return utterances

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from ctcasr.data import read_manifest
 from tests.recipes.layouts import corpus, load_recipe, parts, refusal, run, samples
 
 an4 = load_recipe("an4")
+WORD_TIMES = an4.WORD_TIMES
 
 TRAIN = {
     "an4_clstk/fash/an251-fash-b": "<s> YES </s> (an251-fash-b)",
@@ -49,6 +51,32 @@ def make_source(folder: Path, suffix: str) -> Path:
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     return make_source(tmp_path / "source", ".wav")
+
+
+@pytest.fixture(autouse=True)
+def word_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put word times of the tiny corpus in place of the real one's."""
+    path = tmp_path / "word_times.tsv"
+    path.write_text("cen1-fash-b\t0.00 0.01 0.01 0.02 0.02 0.03 0.03 0.04 0.04 0.05\n")
+    monkeypatch.setattr(an4, "WORD_TIMES", path)
+    return path
+
+
+def test_training_utterances_get_the_times_of_their_words(source: Path, tmp_path: Path):
+    assert run(an4, "--source", source, "--output", tmp_path / "data") == 0
+    train, dev, test = parts(tmp_path / "data")
+    (row,) = [row for row in train + dev + test if "words" in row]
+    assert row["id"] == "cen1-fash-b"
+    assert row["words"] == [[0.0, 0.01], [0.01, 0.02], [0.02, 0.03], [0.03, 0.04], [0.04, 0.05]]
+
+
+def test_damaged_word_times_are_an_error(
+    source: Path, word_times: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    for line in ("cen1-fash-b\t0.0 early", "cen1-fash-b\t0.0 0.1 0.2"):
+        word_times.write_text(f"{line}\n")
+        message = refusal(capsys, an4, "--source", source, "--output", tmp_path / "data")
+        assert "word_times.tsv:1: found" in message
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".sph", ".raw"])
@@ -151,7 +179,8 @@ def test_a_wrong_source_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "--source must be the unpacked AN4 corpus" in message
 
 
-def test_the_real_corpus(tmp_path: Path):
+def test_the_real_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(an4, "WORD_TIMES", WORD_TIMES)
     assert run(an4, "--source", corpus("an4"), "--output", tmp_path) == 0
     train, dev, test = parts(tmp_path)
     assert (len(train), len(dev), len(test)) == (870, 78, 130)
@@ -159,3 +188,4 @@ def test_the_real_corpus(tmp_path: Path):
     groups = [{row["speaker"] for row in part} for part in (train, dev, test)]
     assert sum(map(len, groups)) == len(set.union(*groups))
     assert groups[1] == an4.DEV_SPEAKERS
+    assert all(utterance.words for utterance in read_manifest(tmp_path / "train.jsonl"))

@@ -33,7 +33,8 @@ def spoken(
         times.append((now + 0.04, now + 0.06))
         now += 0.1 + gap
     waveform = np.concatenate(parts).astype(np.float32)
-    return Utterance(name, Path(name), len(waveform) / RATE, text, 0.0, speaker, tuple(times)), waveform
+    utterance = Utterance(name, Path(name), len(waveform) / RATE, text, speaker=speaker, words=tuple(times))
+    return utterance, waveform
 
 
 def heard(waveform: np.ndarray) -> list[str]:
@@ -95,9 +96,7 @@ def test_words_come_from_several_recordings() -> None:
 
 
 def test_another_speakers_words_are_not_used() -> None:
-    utterances, load = corpus(
-        spoken("one", "a a a", [0.1] * 4, "x"), spoken("two", "b b b", [0.1] * 4, "y")
-    )
+    utterances, load = corpus(spoken("one", "a a a", [0.1] * 4, "x"), spoken("two", "b b b", [0.1] * 4, "y"))
     splicer, rng = Splicer(utterances, RATE), np.random.default_rng(0)
     for _ in range(20):
         spliced = splicer(1, load, rng)
