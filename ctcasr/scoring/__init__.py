@@ -8,7 +8,9 @@ away before, by the text normalisers, in both the reference and the hypothesis.
 from ctcasr.scoring.aligning import Alignment, AlignmentChunk, ChunkKind, align, align_all, tokenize
 from ctcasr.scoring.corpus import CorpusScore, UtteranceScore, score
 from ctcasr.scoring.counts import ErrorCounts, Unit
-from ctcasr.scoring.reading import read_texts
+from ctcasr.scoring.reading import read_pair, read_speakers, read_texts
+from ctcasr.scoring.results import as_json, as_lines
+from ctcasr.scoring.sclite import as_sclite
 
 __all__ = [
     "Alignment",
@@ -20,6 +22,11 @@ __all__ = [
     "UtteranceScore",
     "align",
     "align_all",
+    "as_json",
+    "as_lines",
+    "as_sclite",
+    "read_pair",
+    "read_speakers",
     "read_texts",
     "score",
     "tokenize",

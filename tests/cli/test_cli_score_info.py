@@ -22,7 +22,10 @@ def texts(tmp_path: Path) -> tuple[Path, Path]:
 class TestScore:
     def test_golden(self, ctcasr: Run, texts: tuple[Path, Path]) -> None:
         said = ctcasr("score", *texts)
-        assert said.out == "%WER 42.86 [ 3 / 7, 1 ins, 0 del, 2 sub ]\n%SER 50.00 [ 2 / 4 ]\n"
+        assert (
+            said.out
+            == "%WER 42.86 [ 3 / 7, 1 ins, 0 del, 2 sub ]\n%SER 50.00 [ 2 / 4 ]\n%MER 37.50 [ 3 / 8 ]\n"
+        )
         assert (said.code, said.err) == (0, "")
 
     def test_characters(self, ctcasr: Run, texts: tuple[Path, Path]) -> None:
@@ -45,6 +48,41 @@ class TestScore:
             said = ctcasr("score", texts[0], path)
             assert (said.code, said.out) == (1, "")
             assert said.err.startswith(f"error: {path}: cannot be read")
+
+    def test_json(self, ctcasr: Run, texts: tuple[Path, Path]) -> None:
+        said = ctcasr("score", *texts, "--json")
+        result = json.loads(said.out)
+        assert (said.code, result["utterances"], result["sentence_errors"]) == (0, 4, 2)
+        assert result["word"] == {
+            "rate": 3 / 7, "match_error_rate": 3 / 8, "errors": 3, "reference_length": 7,
+            "hits": 5, "substitutions": 2, "deletions": 0, "insertions": 1,
+        }  # fmt: skip
+        texts[0].write_text("u1\n")
+        texts[1].write_text("u1 um\n")
+        assert json.loads(ctcasr("score", *texts, "--json").out)["word"]["rate"] is None
+
+    def test_alignments(self, ctcasr: Run, texts: tuple[Path, Path], tmp_path: Path) -> None:
+        said = ctcasr("score", *texts, "--alignments", tmp_path / "ali.txt")
+        assert said.out == ctcasr("score", *texts).out
+        assert (
+            "id: (u2)\nScores: (#C #S #D #I) 2 1 0 1\n"
+            "REF:  on a   mat *** \nHYP:  on the mat now \nEval:    S       I   \n\n"
+        ) in (tmp_path / "ali.txt").read_text()
+
+    @pytest.mark.parametrize("place", ["missing/ali.txt", ""])
+    def test_alignments_that_cannot_be_written(
+        self, ctcasr: Run, texts: tuple[Path, Path], tmp_path: Path, place: str
+    ) -> None:
+        said = ctcasr("score", *texts, "--alignments", tmp_path / place)
+        assert (said.code, said.out, len(said.errors)) == (2, "", 1)
+        assert "--alignments" in said.err
+
+    def test_words_with_times(self, ctcasr: Run, tmp_path: Path) -> None:
+        (tmp_path / "ref.stm").write_text("talk 1 ann 0.0 2.0 hello world\ntalk 1 bob 2.0 4.0 good bye\n")
+        (tmp_path / "hyp.ctm").write_text("talk 1 0.1 0.5 hello\ntalk 1 1.9 0.6 world\ntalk 1 3.0 0.5 bye\n")
+        # "world" ends up in the second segment, where its middle lies.
+        said = ctcasr("score", tmp_path / "ref.stm", tmp_path / "hyp.ctm")
+        assert said.out.splitlines()[0] == "%WER 50.00 [ 2 / 4, 0 ins, 1 del, 1 sub ]"
 
 
 class TestInfo:

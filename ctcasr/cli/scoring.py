@@ -1,0 +1,48 @@
+"""What `score` and `evaluate` share: options, and how results are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ctcasr.errors import ConfigError
+from ctcasr.scoring import CorpusScore, as_json, as_lines, as_sclite
+
+AlignmentsFile = Annotated[
+    Path | None,
+    typer.Option("--alignments", help="Write every utterance's alignment, in sclite's layout, to this file."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")]
+
+
+def check_writable(path: Path | None, option: str) -> None:
+    """Raise ConfigError now, if a file cannot be written, rather than after an hour of work."""
+    if path is None:
+        return
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {path.parent}; make it, or choose another {option}")
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder; name a file for {option}")
+
+
+def write_lines(path: Path, lines: Iterable[str], option: str) -> None:
+    """Write a file of lines.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    try:
+        with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(f"{line}\n" for line in lines)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}); choose another {option}") from error
+
+
+def tell(scores: Sequence[CorpusScore], *, as_object: bool, alignments: Path | None) -> None:
+    """Print scores, and write the alignments of the first."""
+    typer.echo(as_json(scores) if as_object else "\n".join(as_lines(scores)))
+    if alignments is not None:
+        write_lines(alignments, as_sclite(scores[0].utterances), "--alignments")
