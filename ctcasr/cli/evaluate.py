@@ -24,7 +24,7 @@ from ctcasr.cli.scoring import AlignmentsFile, AsJson, check_writable, tell, wri
 from ctcasr.cli.transcribe import Precision
 from ctcasr.data import read_manifest
 from ctcasr.runtime import Recognizer
-from ctcasr.scoring import score
+from ctcasr.scoring import Result, score
 
 
 def command(
@@ -78,7 +78,8 @@ def command(
                 print(f"error: {transcript.error}", file=sys.stderr)
     references = {utterance.id: utterance.text for utterance in utterances}
     scores = [score(references, texts, "word"), score(references, texts, "char")]
-    tell(scores, as_object=json, alignments=alignments)
+    speakers = {utterance.id: utterance.speaker for utterance in utterances if utterance.speaker}
+    tell(Result.of(scores, speakers), as_object=json, alignments=alignments)
     if hypotheses is not None:
         lines = (f"{identity} {text}".rstrip() for identity, text in texts.items())
         write_lines(hypotheses, lines, "--hypotheses")

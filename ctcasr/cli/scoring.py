@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ctcasr.errors import ConfigError
-from ctcasr.scoring import CorpusScore, as_json, as_lines, as_sclite
+from ctcasr.scoring import Result, as_sclite
 
 AlignmentsFile = Annotated[
     Path | None,
@@ -41,8 +41,8 @@ def write_lines(path: Path, lines: Iterable[str], option: str) -> None:
         raise ConfigError(f"{path}: cannot be written ({error.strerror}); choose another {option}") from error
 
 
-def tell(scores: Sequence[CorpusScore], *, as_object: bool, alignments: Path | None) -> None:
-    """Print scores, and write the alignments of the first."""
-    typer.echo(as_json(scores) if as_object else "\n".join(as_lines(scores)))
+def tell(result: Result, *, as_object: bool, alignments: Path | None) -> None:
+    """Print a result, and write the alignments of its first score."""
+    typer.echo(result.json() if as_object else "\n".join(result.lines()))
     if alignments is not None:
-        write_lines(alignments, as_sclite(scores[0].utterances), "--alignments")
+        write_lines(alignments, as_sclite(result.scores[0].utterances), "--alignments")

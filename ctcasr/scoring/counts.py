@@ -9,7 +9,7 @@ from typing import Literal
 Unit = Literal["word", "char"]
 """What is counted: words, or characters (Unicode code points, the spaces between words included)."""
 
-_RATE_NAMES: dict[Unit, str] = {"word": "%WER", "char": "%CER"}
+RATE_NAMES: dict[Unit, str] = {"word": "%WER", "char": "%CER"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class ErrorCounts:
             The line, without a line end. The rate is in percent with two decimals, or `inf`.
         """
         return (
-            f"{_RATE_NAMES[unit]} {100 * self.rate:.2f} [ {self.errors} / {self.reference_length}, "
+            f"{RATE_NAMES[unit]} {100 * self.rate:.2f} [ {self.errors} / {self.reference_length}, "
             f"{self.insertions} ins, {self.deletions} del, {self.substitutions} sub ]"
         )
 

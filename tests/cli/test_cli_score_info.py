@@ -69,6 +69,33 @@ class TestScore:
             "REF:  on a   mat *** \nHYP:  on the mat now \nEval:    S       I   \n\n"
         ) in (tmp_path / "ali.txt").read_text()
 
+    def test_two_systems(self, ctcasr: Run, texts: tuple[Path, Path], tmp_path: Path) -> None:
+        (tmp_path / "perfect.txt").write_text(texts[0].read_text(encoding="utf-8"), encoding="utf-8")
+        said = ctcasr("score", *texts, "--against", tmp_path / "perfect.txt")
+        assert said.out.splitlines()[3:] == [
+            "second: %WER 0.00 [ 0 / 7, 0 ins, 0 del, 0 sub ]",
+            "first against second: 3 and 0 errors, 3 errors more, in 2 segments; z = 3.00, p = 0.5 (matched pairs): "
+            "may be luck",
+            "7 words would tell a difference of this size apart four times out of five: this was the fifth",
+        ]
+        against = json.loads(ctcasr("score", *texts, "--against", tmp_path / "perfect.txt", "--json").out)[
+            "against"
+        ]
+        assert (against["word"]["errors"], against["comparison"]["p"]) == (0, 0.5)
+
+    def test_the_interval_is_over_speakers_where_they_are_known(self, ctcasr: Run, tmp_path: Path) -> None:
+        lines = [{"id": f"u{n}", "text": "a b c", "speaker": f"s{n % 10}"} for n in range(40)]
+        reference, hypothesis, speakers = (tmp_path / name for name in ("ref.jsonl", "hyp.txt", "utt2spk"))
+        reference.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        hypothesis.write_text("".join(f"u{n} a b {'cd'[n % 3 == 0]}\n" for n in range(40)))
+        speakers.write_text("".join(f"u{n} t{n % 20}\n" for n in range(40)))
+        said = ctcasr("score", reference, hypothesis).out.splitlines()[-1]
+        assert said.startswith("%WER is ")
+        assert said.endswith(" with 95 % confidence (bootstrap over 10 speakers)")
+        assert "over 20 speakers" in ctcasr("score", reference, hypothesis, "--speakers", speakers).out
+        result = json.loads(ctcasr("score", reference, hypothesis, "--json").out)
+        assert result["interval"]["low"] < result["word"]["rate"] < result["interval"]["high"]
+
     @pytest.mark.parametrize("place", ["missing/ali.txt", ""])
     def test_alignments_that_cannot_be_written(
         self, ctcasr: Run, texts: tuple[Path, Path], tmp_path: Path, place: str
