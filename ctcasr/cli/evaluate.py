@@ -20,11 +20,21 @@ from ctcasr.cli.decoding import (
     decoding_options,
 )
 from ctcasr.cli.progress import bar
-from ctcasr.cli.scoring import AlignmentsFile, AsJson, check_writable, tell, write_lines
+from ctcasr.cli.scoring import (
+    NONE,
+    AlignmentsFile,
+    AsJson,
+    Normalize,
+    check_writable,
+    tell,
+    units_of,
+    write_lines,
+)
 from ctcasr.cli.transcribe import Precision
 from ctcasr.data import read_manifest
 from ctcasr.runtime import Recognizer
 from ctcasr.scoring import Result, score
+from ctcasr.text import find_normalizer
 
 
 def command(
@@ -35,6 +45,7 @@ def command(
     threads: int = typer.Option(
         None, min=1, max=1024, help="Recordings at a time; default: one a processor."
     ),
+    normalize: Normalize = NONE,
     alignments: AlignmentsFile = None,
     json: AsJson = False,
     greedy: Greedy = False,
@@ -76,10 +87,12 @@ def command(
             if transcript.error:
                 failures += 1
                 print(f"error: {transcript.error}", file=sys.stderr)
-    references = {utterance.id: utterance.text for utterance in utterances}
-    scores = [score(references, texts, "word"), score(references, texts, "char")]
+    normalizer = find_normalizer(normalize.value)
+    references = normalizer.each({utterance.id: utterance.text for utterance in utterances})
+    recognised = normalizer.each(texts)
+    scores = [score(references, recognised, unit) for unit in units_of(normalizer)]
     speakers = {utterance.id: utterance.speaker for utterance in utterances if utterance.speaker}
-    tell(Result.of(scores, speakers), as_object=json, alignments=alignments)
+    tell(Result.of(scores, speakers, normalizer=normalizer), as_object=json, alignments=alignments)
     if hypotheses is not None:
         lines = (f"{identity} {text}".rstrip() for identity, text in texts.items())
         write_lines(hypotheses, lines, "--hypotheses")

@@ -8,8 +8,9 @@ from typing import get_args
 
 import typer
 
-from ctcasr.cli.scoring import AlignmentsFile, AsJson, check_writable, tell
+from ctcasr.cli.scoring import NONE, AlignmentsFile, AsJson, Normalize, check_writable, tell, units_of
 from ctcasr.scoring import CorpusScore, Result, Unit, read_pair, read_speakers, score
+from ctcasr.text import find_normalizer
 
 UnitName = Enum("UnitName", {name: name for name in get_args(Unit)}, type=str)  # type: ignore[misc]
 
@@ -17,7 +18,8 @@ UnitName = Enum("UnitName", {name: name for name in get_args(Unit)}, type=str)  
 def command(
     reference: Path = typer.Argument(help="Kaldi text (`id words`), or .trn, .ctm, .stm, .jsonl."),
     hypothesis: Path = typer.Argument(help="The same, with the same ids; .ctm against .stm by their times."),
-    unit: UnitName = typer.Option(UnitName.word, help="What counts as one error."),  # type: ignore[attr-defined]
+    unit: UnitName = typer.Option(None, help="What is counted; default: word, or char of --normalize cjk."),
+    normalize: Normalize = NONE,
     allow_missing: bool = typer.Option(False, "--allow-missing", help="Score missing hypotheses as empty."),
     against: Path = typer.Option(
         None, "--against", help="Transcripts of a second system: which of the two is better?"
@@ -36,8 +38,12 @@ def command(
     """
     check_writable(alignments, "--alignments")
 
+    normalizer = find_normalizer(normalize.value)
+    counted = unit.value if unit else units_of(normalizer)[0]
+
     def scored(transcripts: Path) -> CorpusScore:
-        return score(*read_pair(reference, transcripts), unit.value, allow_missing=allow_missing)
+        references, hypotheses = map(normalizer.each, read_pair(reference, transcripts))
+        return score(references, hypotheses, counted, allow_missing=allow_missing)
 
     if speakers is None and reference.suffix.lower() in (".jsonl", ".stm"):
         speakers = reference
@@ -45,5 +51,6 @@ def command(
         [scored(hypothesis)],
         read_speakers(speakers) if speakers else None,
         other=scored(against) if against else None,
+        normalizer=normalizer,
     )
     tell(result, as_object=json, alignments=alignments)

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ctcasr.errors import ConfigError
-from ctcasr.scoring import Result, as_sclite
+from ctcasr.scoring import Result, Unit, as_sclite
+from ctcasr.text import NORMALIZERS, Normalizer
 
 AlignmentsFile = Annotated[
     Path | None,
     typer.Option("--alignments", help="Write every utterance's alignment, in sclite's layout, to this file."),
 ]
+NormalizerName = Enum("NormalizerName", {name: name for name in NORMALIZERS}, type=str)  # type: ignore[misc]
+Normalize = Annotated[
+    NormalizerName,
+    typer.Option("--normalize", help="Differences of spelling to take away from both texts first."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")]
+
+
+NONE = NormalizerName.none  # type: ignore[attr-defined]
+
+
+def units_of(normalizer: Normalizer) -> tuple[Unit, ...]:
+    """Return what is counted in texts so normalised, the most important first: Chinese has no words to count."""
+    return ("char",) if normalizer.name == "cjk" else ("word", "char")
 
 
 def check_writable(path: Path | None, option: str) -> None:

@@ -12,6 +12,7 @@ from ctcasr.scoring.comparing import Comparison, compare
 from ctcasr.scoring.corpus import CorpusScore
 from ctcasr.scoring.counts import RATE_NAMES
 from ctcasr.scoring.uncertainty import Interval, rate_interval
+from ctcasr.text import NORMALIZERS, Normalizer
 
 _TOKENS = {"word": "words", "char": "characters"}
 
@@ -25,12 +26,14 @@ class Result:
         interval: of the first score's rate, if there is enough to tell.
         comparison: with another system, if there is one.
         other: the other system's score, in the first unit.
+        normalizer: what was done to the texts before.
     """
 
     scores: tuple[CorpusScore, ...]
     interval: Interval | None
     comparison: Comparison | None = None
     other: CorpusScore | None = None
+    normalizer: Normalizer = NORMALIZERS["none"]
 
     @classmethod
     def of(
@@ -39,6 +42,7 @@ class Result:
         speakers: Mapping[str, str] | None = None,
         *,
         other: CorpusScore | None = None,
+        normalizer: Normalizer = NORMALIZERS["none"],
     ) -> Result:
         """Add to scores how sure they are, and the comparison with another system's score.
 
@@ -46,7 +50,7 @@ class Result:
             DataError: the other system was scored against other references.
         """
         comparison = None if other is None else compare(scores[0], other, speakers)
-        return cls(tuple(scores), rate_interval(scores[0], speakers), comparison, other)
+        return cls(tuple(scores), rate_interval(scores[0], speakers), comparison, other, normalizer)
 
     def lines(self) -> list[str]:
         """Return Kaldi's lines, then sentences on how sure they are and on the other system.
@@ -56,6 +60,8 @@ class Result:
         first, *others = self.scores
         lines = [*first.kaldi_lines(), first.counts.match_error_line()]
         lines += [score.kaldi_lines()[0] for score in others]
+        if self.normalizer.rules:
+            lines.append(f"normalized: {self.normalizer.name} ({', '.join(self.normalizer.rule_names)})")
         if self.interval is not None:
             lines.append(f"{RATE_NAMES[first.unit]} is {self.interval}")
         if self.other is not None and self.comparison is not None:
@@ -69,6 +75,7 @@ class Result:
         """
         first = self.scores[0]
         fields: dict[str, Any] = {
+            "normalize": {"name": self.normalizer.name, "rules": list(self.normalizer.rule_names)},
             "utterances": len(first.utterances),
             "missing": list(first.missing),
             "sentence_errors": first.sentence_errors,

@@ -80,6 +80,18 @@ class TestScores:
         assert said.errors[0].startswith(f"error: {lost}: cannot be opened")
         assert said.err.splitlines()[1:] == ["1 of 2 recordings failed and count as unrecognised"]
 
+    def test_normalisers(self, ctcasr: Run, tiny_bundle: Path, record: Record, manifest: Manifest) -> None:
+        path = record()
+        text = next(Recognizer.load(tiny_bundle).transcribe([path])).text
+        lines = manifest(entry(path, text.upper() + "!"))
+        assert not ctcasr("evaluate", lines, "-m", tiny_bundle).out.startswith("%WER 0.00 ")
+        said = ctcasr("evaluate", lines, "-m", tiny_bundle, "--normalize", "basic").out
+        assert said.startswith("%WER 0.00 ")
+        assert "normalized: basic (" in said
+        said = ctcasr("evaluate", lines, "-m", tiny_bundle, "--normalize", "cjk").out.splitlines()
+        assert [line.split()[0] for line in said[:3]] == ["%CER", "%SER", "%MER"]
+        assert not any(line.startswith("%WER") for line in said)
+
     def test_segments_of_one_recording(
         self, ctcasr: Run, tiny_bundle: Path, record: Record, manifest: Manifest, tmp_path: Path
     ) -> None:

@@ -69,6 +69,30 @@ class TestScore:
             "REF:  on a   mat *** \nHYP:  on the mat now \nEval:    S       I   \n\n"
         ) in (tmp_path / "ali.txt").read_text()
 
+    def test_normalisers(self, ctcasr: Run, tmp_path: Path) -> None:
+        reference, hypothesis = tmp_path / "ref.txt", tmp_path / "hyp.txt"
+        reference.write_text("u1 It can't be 25, Sir.\nu2 你好，世界\n", encoding="utf-8")
+        hypothesis.write_text("u1 it cannot be um twenty five sir\nu2 你 好 世 解\n", encoding="utf-8")
+        firsts = {
+            name: ctcasr("score", reference, hypothesis, "--normalize", name).out.splitlines()[0]
+            for name in ("none", "basic", "english", "cjk")
+        }
+        assert firsts == {
+            "none": "%WER 166.67 [ 10 / 6, 5 ins, 0 del, 5 sub ]",
+            "basic": "%WER 114.29 [ 8 / 7, 4 ins, 0 del, 4 sub ]",
+            "english": "%WER 44.44 [ 4 / 9, 2 ins, 0 del, 2 sub ]",
+            "cjk": "%CER 77.27 [ 17 / 22, 13 ins, 0 del, 4 sub ]",
+        }
+        said = ctcasr("score", reference, hypothesis, "--normalize", "cjk", "--unit", "word")
+        assert said.out.startswith("%WER ")
+        assert (
+            "normalized: cjk (compatibility_form, lower_case, without_punctuation, joined_cjk)\n" in said.out
+        )
+        result = json.loads(ctcasr("score", reference, hypothesis, "--normalize", "basic", "--json").out)
+        assert result["normalize"] == {
+            "name": "basic", "rules": ["compatibility_form", "lower_case", "without_punctuation"],
+        }  # fmt: skip
+
     def test_two_systems(self, ctcasr: Run, texts: tuple[Path, Path], tmp_path: Path) -> None:
         (tmp_path / "perfect.txt").write_text(texts[0].read_text(encoding="utf-8"), encoding="utf-8")
         said = ctcasr("score", *texts, "--against", tmp_path / "perfect.txt")
