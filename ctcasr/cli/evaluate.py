@@ -20,11 +20,21 @@ from ctcasr.cli.decoding import (
     decoding_options,
 )
 from ctcasr.cli.progress import bar
+from ctcasr.cli.scoring import (
+    NONE,
+    AlignmentsFile,
+    AsJson,
+    Normalize,
+    check_writable,
+    tell,
+    units_of,
+    write_lines,
+)
 from ctcasr.cli.transcribe import Precision
 from ctcasr.data import read_manifest
-from ctcasr.errors import ConfigError
 from ctcasr.runtime import Recognizer
-from ctcasr.scoring import score
+from ctcasr.scoring import Result, score
+from ctcasr.text import find_normalizer
 
 
 def command(
@@ -35,6 +45,9 @@ def command(
     threads: int = typer.Option(
         None, min=1, max=1024, help="Recordings at a time; default: one a processor."
     ),
+    normalize: Normalize = NONE,
+    alignments: AlignmentsFile = None,
+    json: AsJson = False,
     greedy: Greedy = False,
     beam_size: BeamSize = None,
     lm: LanguageModel = None,
@@ -50,8 +63,8 @@ def command(
     E.g. `ctcasr evaluate recipes/an4/data/test.jsonl -m bundle`. A recording that cannot be read counts as
     unrecognised, is named, and makes the exit code 1.
     """
-    if hypotheses is not None:
-        _check_writable(hypotheses)
+    check_writable(hypotheses, "--hypotheses")
+    check_writable(alignments, "--alignments")
     utterances = read_manifest(manifest)
     options = decoding_options(
         greedy,
@@ -74,31 +87,15 @@ def command(
             if transcript.error:
                 failures += 1
                 print(f"error: {transcript.error}", file=sys.stderr)
-    references = {utterance.id: utterance.text for utterance in utterances}
-    words, characters = score(references, texts, "word"), score(references, texts, "char")
-    typer.echo("\n".join([*words.kaldi_lines(), characters.counts.kaldi_line("char")]))
+    normalizer = find_normalizer(normalize.value)
+    references = normalizer.each({utterance.id: utterance.text for utterance in utterances})
+    recognised = normalizer.each(texts)
+    scores = [score(references, recognised, unit) for unit in units_of(normalizer)]
+    speakers = {utterance.id: utterance.speaker for utterance in utterances if utterance.speaker}
+    tell(Result.of(scores, speakers, normalizer=normalizer), as_object=json, alignments=alignments)
     if hypotheses is not None:
-        _write(hypotheses, texts)
+        lines = (f"{identity} {text}".rstrip() for identity, text in texts.items())
+        write_lines(hypotheses, lines, "--hypotheses")
     if failures:
         print(f"{failures} of {len(utterances)} recordings failed and count as unrecognised", file=sys.stderr)
         raise typer.Exit(1)
-
-
-def _check_writable(path: Path) -> None:
-    """Raise ConfigError now rather than after an hour of work."""
-    if not path.parent.is_dir():
-        raise ConfigError(
-            f"{path}: there is no folder {path.parent}; make it, or choose another --hypotheses"
-        )
-    if path.is_dir():
-        raise ConfigError(f"{path}: is a folder; name a file for --hypotheses")
-
-
-def _write(path: Path, texts: dict[str, str]) -> None:
-    try:
-        lines = "".join(f"{identity} {text}".rstrip() + "\n" for identity, text in texts.items())
-        path.write_text(lines, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be written ({error.strerror}); choose another --hypotheses"
-        ) from error

@@ -6,20 +6,32 @@ away before, by the text normalisers, in both the reference and the hypothesis.
 """
 
 from ctcasr.scoring.aligning import Alignment, AlignmentChunk, ChunkKind, align, align_all, tokenize
+from ctcasr.scoring.comparing import Comparison, compare
 from ctcasr.scoring.corpus import CorpusScore, UtteranceScore, score
 from ctcasr.scoring.counts import ErrorCounts, Unit
-from ctcasr.scoring.reading import read_texts
+from ctcasr.scoring.reading import read_pair, read_speakers, read_texts
+from ctcasr.scoring.results import Result
+from ctcasr.scoring.sclite import as_sclite
+from ctcasr.scoring.uncertainty import Interval, rate_interval
 
 __all__ = [
     "Alignment",
     "AlignmentChunk",
     "ChunkKind",
+    "Comparison",
     "CorpusScore",
     "ErrorCounts",
+    "Interval",
+    "Result",
     "Unit",
     "UtteranceScore",
     "align",
     "align_all",
+    "as_sclite",
+    "compare",
+    "rate_interval",
+    "read_pair",
+    "read_speakers",
     "read_texts",
     "score",
     "tokenize",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ctcasr.errors import DataError
-from ctcasr.scoring.aligning import align_all, tokenize
+from ctcasr.scoring.aligning import Alignment, align_all, tokenize
 from ctcasr.scoring.counts import ErrorCounts, Unit
 
 _IDS_IN_MESSAGE = 5
@@ -20,13 +20,18 @@ class UtteranceScore:
         id: utterance id.
         reference: text of the reference, as it was given.
         hypothesis: text of the hypothesis, as it was given; empty if it was missing.
-        counts: error counts.
+        alignment: the hypothesis laid beside the reference.
     """
 
     id: str
     reference: str
     hypothesis: str
-    counts: ErrorCounts
+    alignment: Alignment
+
+    @property
+    def counts(self) -> ErrorCounts:
+        """Error counts."""
+        return self.alignment.counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,7 @@ def score(
         [tokenize(hypothesis, unit) for _, hypothesis in texts],
     )
     utterances = tuple(
-        UtteranceScore(utterance_id, *pair, counts=alignment.counts)
+        UtteranceScore(utterance_id, *pair, alignment)
         for utterance_id, pair, alignment in zip(references, texts, alignments, strict=True)
     )
     total = sum((utterance.counts for utterance in utterances), start=ErrorCounts())

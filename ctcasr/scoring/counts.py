@@ -9,7 +9,7 @@ from typing import Literal
 Unit = Literal["word", "char"]
 """What is counted: words, or characters (Unicode code points, the spaces between words included)."""
 
-_RATE_NAMES: dict[Unit, str] = {"word": "%WER", "char": "%CER"}
+RATE_NAMES: dict[Unit, str] = {"word": "%WER", "char": "%CER"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,16 @@ class ErrorCounts:
             return self.errors / self.reference_length
         return math.inf if self.errors else 0.0
 
+    @property
+    def match_error_rate(self) -> float:
+        """Share of the steps of the alignment that are errors, in [0, 1] (Morris et al. 2004).
+
+        Other than `rate` it never exceeds 1, for insertions count below the line as well. Of nothing against
+        nothing it is 0.0.
+        """
+        steps = self.reference_length + self.insertions
+        return self.errors / steps if steps else 0.0
+
     def __add__(self, other: ErrorCounts) -> ErrorCounts:
         return ErrorCounts(
             self.hits + other.hits,
@@ -70,6 +80,11 @@ class ErrorCounts:
             The line, without a line end. The rate is in percent with two decimals, or `inf`.
         """
         return (
-            f"{_RATE_NAMES[unit]} {100 * self.rate:.2f} [ {self.errors} / {self.reference_length}, "
+            f"{RATE_NAMES[unit]} {100 * self.rate:.2f} [ {self.errors} / {self.reference_length}, "
             f"{self.insertions} ins, {self.deletions} del, {self.substitutions} sub ]"
         )
+
+    def match_error_line(self) -> str:
+        """Return the match error rate in the same manner: `%MER 11.11 [ 1 / 9 ]`, without a line end."""
+        steps = self.reference_length + self.insertions
+        return f"%MER {100 * self.match_error_rate:.2f} [ {self.errors} / {steps} ]"

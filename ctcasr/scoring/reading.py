@@ -1,15 +1,14 @@
-"""Reading of transcript files: Kaldi text, NIST trn and JSON lines."""
+"""Reading of transcript files: Kaldi text, NIST trn, ctm and stm, JSON lines."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from ctcasr.errors import DataError
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+from ctcasr.scoring.lines import read_lines
+from ctcasr.scoring.timed import by_recording, by_segment, read_ctm, read_stm, speakers_of
 
 # Blanks are the space and the tab only, so that an id may hold any other character.
 _KALDI_LINE = re.compile(r"(?P<id>[^ \t]+)(?:[ \t]+(?P<text>.*))?", re.DOTALL)
@@ -26,6 +25,8 @@ def read_texts(path: str | Path) -> dict[str, str]:
     - `.jsonl`: objects with a string `text`, and a string `id` or, if there is none, an `audio_filepath`
       whose stem (`wavs/utt-1.flac` -> `utt-1`) is the id. Other keys are ignored, so a manifest is read as
       it is.
+    - `.ctm` and `.stm` (NIST): words and segments with times; the id is the name of the recording, and its
+      words stand in the order of their times (see `ctcasr.scoring.timed`).
     - any other suffix (Kaldi): `id words...`.
 
     The file is UTF-8, with or without a byte order mark, and its lines end in `\n` or `\r\n`. Blank lines are
@@ -38,61 +39,69 @@ def read_texts(path: str | Path) -> dict[str, str]:
         The transcripts, in the order of the file.
 
     Raises:
-        DataError: the file cannot be read or is of a kind that is not read (`.ctm`, `.stm`), or a line is not
-            UTF-8, has no id, has an id that an earlier line has, or cannot be parsed.
+        DataError: the file cannot be read, or a line is not UTF-8, has no id, has an id that an earlier line
+            has, or cannot be parsed.
     """
     path = Path(path)
-    parse_line = _parser_for(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-
+    suffix = path.suffix.lower()
+    if suffix == ".ctm":
+        return by_recording(read_ctm(path), path)
+    if suffix == ".stm":
+        return by_recording(read_stm(path), path)
+    parse_line = {".trn": _parse_trn, ".jsonl": _parse_json}.get(suffix, _parse_kaldi)
     texts: dict[str, str] = {}
-    lines_of_ids: dict[str, int] = {}
-    # Split before decoding, so that an encoding error can name its line, and at \n alone: str.splitlines
-    # would also split at characters such as U+2028 that may stand in a transcript.
-    for number, line_bytes in enumerate(content.removeprefix(_BYTE_ORDER_MARK).split(b"\n"), start=1):
-        where = f"{path}:{number}"
-        line = _decode(line_bytes.removesuffix(b"\r"), where)
-        if not line.strip():
-            continue
+    places: dict[str, str] = {}
+    for where, line in read_lines(path):
         utterance_id, text = parse_line(line, where)
         if utterance_id in texts:
             raise DataError(
-                f"{where}: the id {utterance_id!r} is already on line {lines_of_ids[utterance_id]}, expected "
-                "every id once; rename or drop one of the two"
+                f"{where}: the id {utterance_id!r} is already on line {places[utterance_id].rpartition(':')[2]}, "
+                "expected every id once; rename or drop one of the two"
             )
         texts[utterance_id] = text.strip()
-        lines_of_ids[utterance_id] = number
+        places[utterance_id] = where
     return texts
 
 
-def _parser_for(path: Path) -> Callable[[str, str], tuple[str, str]]:
-    """Return the parser of the lines of a file: takes a line and its place, gives an id and a text."""
+def read_pair(reference: Path, hypothesis: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Read references and hypotheses that are to be scored against each other.
+
+    Each is read by `read_texts`, except that the words of a `.ctm` hypothesis are handed to the segments of an
+    `.stm` reference by their times.
+
+    Raises:
+        DataError: as `read_texts`.
+    """
+    if (reference.suffix.lower(), hypothesis.suffix.lower()) == (".stm", ".ctm"):
+        return by_segment(read_stm(reference), read_ctm(hypothesis))
+    return read_texts(reference), read_texts(hypothesis)
+
+
+def read_speakers(path: Path) -> dict[str, str]:
+    """Read who speaks in which utterance.
+
+    A manifest (`.jsonl`) says it in `speaker`, an `.stm` in its third field; any other file is Kaldi's
+    `utt2spk`, `id speaker` a line. Utterances of a manifest that name no speaker are left out.
+
+    Raises:
+        DataError: the file cannot be read or a line cannot be parsed.
+    """
     suffix = path.suffix.lower()
-    if suffix in (".ctm", ".stm"):
-        # Read as Kaldi text, their times and channels would count as correct words.
-        raise DataError(
-            f"{path}: {suffix} files have times, which are not scored, expected Kaldi text, .trn or .jsonl; "
-            "convert the file"
-        )
-    if suffix == ".trn":
-        return _parse_trn
-    if suffix == ".jsonl":
-        return _parse_json
-    return _parse_kaldi
-
-
-def _decode(line: bytes, where: str) -> str:
-    """Decode a line, strictly."""
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{where}: byte {error.start + 1} of the line is {line[error.start]:#04x}, expected UTF-8; "
-            "convert the file to UTF-8"
-        ) from error
+    if suffix == ".stm":
+        return dict(speakers_of(read_stm(path)))
+    speakers = {}
+    for where, line in read_lines(path):
+        if suffix == ".jsonl":
+            entry = _json_object(line, where)
+            speaker = entry.get("speaker")
+            if isinstance(speaker, str) and speaker:
+                speakers[_json_id(entry, where)] = speaker
+        else:
+            utterance_id, speaker = _parse_kaldi(line, where)
+            if len(speaker.split()) != 1:
+                raise DataError(f"{where}: found {line!r}, expected `id speaker`; give each id one speaker")
+            speakers[utterance_id] = speaker.strip()
+    return speakers
 
 
 def _parse_kaldi(line: str, where: str) -> tuple[str, str]:
@@ -116,12 +125,7 @@ def _parse_trn(line: str, where: str) -> tuple[str, str]:
 
 
 def _parse_json(line: str, where: str) -> tuple[str, str]:
-    try:
-        entry = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{where}: not JSON ({error}); write one object a line") from error
-    if not isinstance(entry, dict):
-        raise DataError(f"{where}: found {_json_kind(entry)}, expected an object; write one object a line")
+    entry = _json_object(line, where)
     utterance_id = _json_id(entry, where)
     text = entry.get("text")
     if not isinstance(text, str):
@@ -131,6 +135,16 @@ def _parse_json(line: str, where: str) -> tuple[str, str]:
             'add it ("" for an empty transcript)'
         )
     return utterance_id, text
+
+
+def _json_object(line: str, where: str) -> dict[str, object]:
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: not JSON ({error}); write one object a line") from error
+    if not isinstance(entry, dict):
+        raise DataError(f"{where}: found {_json_kind(entry)}, expected an object; write one object a line")
+    return entry
 
 
 def _json_id(entry: dict[str, object], where: str) -> str:

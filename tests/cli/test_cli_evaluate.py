@@ -45,8 +45,12 @@ class TestScores:
         said = ctcasr("evaluate", path, "-m", tiny_bundle)
         words, characters = score(references, recognised, "word"), score(references, recognised, "char")
         assert (said.code, said.err) == (0, "")
-        assert said.out.splitlines() == [*words.kaldi_lines(), characters.kaldi_lines()[0]]
-        assert [line.split()[0] for line in said.out.splitlines()] == ["%WER", "%SER", "%CER"]
+        assert said.out.splitlines() == [
+            *words.kaldi_lines(),
+            words.counts.match_error_line(),
+            characters.kaldi_lines()[0],
+        ]
+        assert [line.split()[0] for line in said.out.splitlines()] == ["%WER", "%SER", "%MER", "%CER"]
         assert words.sentence_errors == 3
 
     def test_perfect_is_zero(
@@ -57,6 +61,7 @@ class TestScores:
         words, characters = len(text.split()), len(text)
         assert ctcasr("evaluate", manifest(entry(path, text)), "-m", tiny_bundle).out == (
             f"%WER 0.00 [ 0 / {words}, 0 ins, 0 del, 0 sub ]\n%SER 0.00 [ 0 / 1 ]\n"
+            f"%MER 0.00 [ 0 / {words} ]\n"
             f"%CER 0.00 [ 0 / {characters}, 0 ins, 0 del, 0 sub ]\n"
         )
 
@@ -74,6 +79,18 @@ class TestScores:
         )
         assert said.errors[0].startswith(f"error: {lost}: cannot be opened")
         assert said.err.splitlines()[1:] == ["1 of 2 recordings failed and count as unrecognised"]
+
+    def test_normalisers(self, ctcasr: Run, tiny_bundle: Path, record: Record, manifest: Manifest) -> None:
+        path = record()
+        text = next(Recognizer.load(tiny_bundle).transcribe([path])).text
+        lines = manifest(entry(path, text.upper() + "!"))
+        assert not ctcasr("evaluate", lines, "-m", tiny_bundle).out.startswith("%WER 0.00 ")
+        said = ctcasr("evaluate", lines, "-m", tiny_bundle, "--normalize", "basic").out
+        assert said.startswith("%WER 0.00 ")
+        assert "normalized: basic (" in said
+        said = ctcasr("evaluate", lines, "-m", tiny_bundle, "--normalize", "cjk").out.splitlines()
+        assert [line.split()[0] for line in said[:3]] == ["%CER", "%SER", "%MER"]
+        assert not any(line.startswith("%WER") for line in said)
 
     def test_segments_of_one_recording(
         self, ctcasr: Run, tiny_bundle: Path, record: Record, manifest: Manifest, tmp_path: Path
@@ -95,7 +112,7 @@ class TestOptions:
         said = ctcasr("evaluate", path, "-m", tiny_bundle, "--hypotheses", tmp_path / "hyp.txt")
         assert said.code == 1
         assert (tmp_path / "hyp.txt").read_text(encoding="utf-8").splitlines()[2] == "lost"
-        assert ctcasr("score", path, tmp_path / "hyp.txt").out.splitlines() == said.out.splitlines()[:2]
+        assert ctcasr("score", path, tmp_path / "hyp.txt").out.splitlines() == said.out.splitlines()[:3]
 
     @pytest.mark.parametrize("place", ["missing/hyp.txt", "", "file/hyp.txt"])
     def test_hypotheses_that_cannot_be_written(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def edit_distance(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
-    """Return the least number of substitutions, deletions and insertions that turn one into the other.
+def edit_distance(
+    reference: Sequence[str], hypothesis: Sequence[str], substitution: int = 1, gap: int = 1
+) -> int:
+    """Return the least cost of substitutions, deletions and insertions that turn one into the other.
 
     `distances[i][j]` is the distance between the first i reference and the first j hypothesis tokens (Wagner
     and Fischer, The String-to-String Correction Problem, 1974).
@@ -15,11 +17,11 @@ def edit_distance(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
     for i in range(len(reference) + 1):
         for j in range(len(hypothesis) + 1):
             if i == 0 or j == 0:
-                distances[i][j] = i + j
+                distances[i][j] = gap * (i + j)
                 continue
             distances[i][j] = min(
-                distances[i - 1][j - 1] + (reference[i - 1] != hypothesis[j - 1]),
-                distances[i - 1][j] + 1,
-                distances[i][j - 1] + 1,
+                distances[i - 1][j - 1] + substitution * (reference[i - 1] != hypothesis[j - 1]),
+                distances[i - 1][j] + gap,
+                distances[i][j - 1] + gap,
             )
     return distances[-1][-1]

@@ -8,7 +8,7 @@ import jiwer
 import pytest
 
 from ctcasr.errors import ConfigError, DataError
-from ctcasr.scoring import CorpusScore, ErrorCounts, UtteranceScore, score
+from ctcasr.scoring import CorpusScore, ErrorCounts, UtteranceScore, align, score
 
 
 def by_id(*texts):
@@ -72,8 +72,8 @@ def test_utterances_are_matched_by_id_and_keep_the_order_of_the_references():
         unit="word",
         counts=ErrorCounts(hits=1, substitutions=1),
         utterances=(
-            UtteranceScore("b", "one", "won", ErrorCounts(substitutions=1)),
-            UtteranceScore("a", "two", "two", ErrorCounts(hits=1)),
+            UtteranceScore("b", "one", "won", align(["one"], ["won"])),
+            UtteranceScore("a", "two", "two", align(["two"], ["two"])),
         ),
         missing=(),
     )
@@ -124,7 +124,7 @@ def test_missing_and_extra_ids_are_told_together():
 def test_allowed_missing_hypotheses_count_as_deletions():
     result = score({"a": "one two", "b": "three"}, {"b": "three"}, "word", allow_missing=True)
     assert result.missing == ("a",)
-    assert result.utterances[0] == UtteranceScore("a", "one two", "", ErrorCounts(deletions=2))
+    assert result.utterances[0] == UtteranceScore("a", "one two", "", align(["one", "two"], []))
     assert result.kaldi_lines() == (
         "%WER 66.67 [ 2 / 3, 0 ins, 2 del, 0 sub ] [PARTIAL]",
         "%SER 50.00 [ 1 / 2 ]",
@@ -156,3 +156,23 @@ def test_ten_thousand_utterances_take_seconds():
     result = score(references, hypotheses, "word")
     assert time.process_time() - started < 10  # about 0.4 s: the bound only catches a change of order
     assert result.counts.reference_length == 150_000
+
+
+@pytest.mark.parametrize("unit", ["word", "char"])
+def test_ten_thousand_pairs_equal_jiwer(unit):
+    source = random.Random(7)
+    references, hypotheses = (
+        [
+            " ".join(source.choices(["a", "b", "cc", "d"], k=source.randint(shortest, 10)))
+            for _ in range(10_000)
+        ]
+        for shortest in (1, 0)
+    )
+    measure = jiwer.process_words if unit == "word" else jiwer.process_characters
+    theirs = measure(references, hypotheses)
+    ours = score(by_id(*references), by_id(*hypotheses), unit)
+    counts = ErrorCounts(theirs.hits, theirs.substitutions, theirs.deletions, theirs.insertions)
+    assert ours.counts == counts
+    assert ours.rate == (theirs.wer if unit == "word" else theirs.cer)
+    if unit == "word":
+        assert ours.counts.match_error_rate == theirs.mer

@@ -24,6 +24,20 @@ def test_rate_of_an_empty_reference():
     assert ErrorCounts(insertions=1).rate == math.inf
 
 
+@pytest.mark.parametrize(
+    ("counts", "rate", "line"),
+    [
+        (ErrorCounts(), 0.0, "%MER 0.00 [ 0 / 0 ]"),
+        (ErrorCounts(insertions=2), 1.0, "%MER 100.00 [ 2 / 2 ]"),
+        (ErrorCounts(hits=1, insertions=3), 0.75, "%MER 75.00 [ 3 / 4 ]"),
+        (ErrorCounts(5, 3, 2, 1), 6 / 11, "%MER 54.55 [ 6 / 11 ]"),
+    ],
+)
+def test_match_error_rate(counts, rate, line):
+    assert counts.match_error_rate == rate
+    assert counts.match_error_line() == line
+
+
 def test_counts_add_up():
     total = ErrorCounts(1, 2, 3, 4) + ErrorCounts(10, 20, 30, 40)
     assert total == ErrorCounts(11, 22, 33, 44)

@@ -29,3 +29,10 @@ def test_hand_worked_distances(reference, hypothesis, distance):
 def test_tokens_are_compared_whole():
     assert edit_distance(["ab", "c"], ["a", "bc"]) == 2
     assert edit_distance(["", " "], [" "]) == 1
+
+
+def test_weights_change_what_is_least():
+    # Three substitutions, or two insertions and two deletions around the one match.
+    assert edit_distance("abc", "cxy") == 3
+    assert edit_distance("abc", "cxy", substitution=4, gap=3) == 12
+    assert edit_distance("abcd", "dabc", substitution=4, gap=3) == 6

@@ -189,15 +189,6 @@ def test_a_wrong_json_line_is_an_error(write, line, found):
     assert "; " in message  # what to do
 
 
-@pytest.mark.parametrize("suffix", [".ctm", ".stm", ".STM"])
-def test_timed_formats_are_refused(write, suffix):
-    path = write(f"x{suffix}", "rec 1 spk 0.0 1.0 hello\n")
-    assert error_of(path) == (
-        f"{path}: {suffix.lower()} files have times, which are not scored, "
-        "expected Kaldi text, .trn or .jsonl; convert the file"
-    )
-
-
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
     assert error_of(tmp_path / "absent") == (
         f"{tmp_path / 'absent'}: cannot be read (No such file or directory); check the path"
