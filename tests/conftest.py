@@ -40,7 +40,7 @@ def _bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from ctcasr.training.onnx_graph import write_models
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
+        torch.manual_seed(9)
         settings = ModelSettings(subsampling=4, channels=4, layers=2, hidden=16)
         model = AcousticModel(settings, TINY_FEATURES.dimension, len(TINY_VOCABULARY)).eval()
     # Random weights hardly move from frame to frame: make them, so that letters, spaces and blanks are written.

@@ -20,7 +20,7 @@ import soundfile as sf
 from ctcasr.cli.main import main
 from ctcasr.errors import CtcAsrError
 from ctcasr.runtime import Recognizer
-from ctcasr.runtime import recognizer as recognizer_module
+from ctcasr.runtime import threads as threads_module
 
 Run = Callable[..., Any]
 Record = Callable[..., Path]
@@ -134,7 +134,7 @@ class TestOptions:
                 sizes.append(size)
                 super().__init__(size)
 
-        monkeypatch.setattr(recognizer_module, "ThreadPoolExecutor", Pool)
+        monkeypatch.setattr(threads_module, "ThreadPoolExecutor", Pool)
         outs = {
             ctcasr("transcribe", record("a.wav"), record("b.wav", 1), "-m", tiny_bundle, *options).out
             for options in ([], ["--threads", "1"], ["--threads", "3"])

@@ -106,15 +106,10 @@ def test_starting_values() -> None:
     assert network.output.bias.tolist() == [-2.5, 0, 0, 0]
     for layer in network.layers:
         for lstm in (layer.ahead, layer.back):
-            forget = slice(5, 10)
-            total = lstm.bias_ih_l0 + lstm.bias_hh_l0
-            assert total[forget].tolist() == [1.0] * 5
-            assert not total[:5].any()
-            assert not total[10:].any()
-            for gate in lstm.weight_hh_l0.chunk(4):
-                torch.testing.assert_close(
-                    gate @ gate.T, torch.eye(5, dtype=torch.float64), atol=1e-6, rtol=0
-                )
+            # As torch starts it: a forget bias of 1 makes the all-blank phase longer (recipes/an4/RESULTS.md).
+            values = torch.cat([parameter.detach().flatten() for parameter in lstm.parameters()])
+            assert values.abs().max() <= 5**-0.5
+            assert values.std() == pytest.approx((5 * 3) ** -0.5, rel=0.1)
 
 
 def test_gradient_is_the_slope() -> None:
