@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core.caching import FunctionCache
+from numba.core.runtime import rtsys
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -29,22 +31,36 @@ def bare_kernel(function: Function) -> Function:
 
 
 def inline_kernel(function: Function) -> Function:
-    """Compile a small function into the kernels that call it."""
+    """Compile a small function into the kernels that call it, whose cache holds it."""
     return _compiled(function, inline="always")
 
 
 def _compiled(function: Function, **options: Any) -> Function:
     compiled: Any = numba.njit(nogil=True, error_model="numpy", **options)(function)
-    # RuntimeError: no folder can be written to; AttributeError: NUMBA_DISABLE_JIT. Each process is on its own.
-    with suppress(RuntimeError, AttributeError):
-        compiled.enable_caching()
-    # Numba's own stamp is of the function's file alone. A kernel contains the kernels and constants that it has
-    # from other files: without their stamp it would stay as it was when an upgrade changes only those.
-    cache = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
-    if cache is not None:
-        cache._source_stamp = _stamp(function.__module__)
+    if not numba.config.DISABLE_JIT and "inline" not in options:
+        with suppress(RuntimeError):  # no folder can be written to: each process is on its own
+            compiled._cache = _KernelCache(function)
     result: Function = compiled
     return result
+
+
+class _KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types
+    """Machine code on disk, as numba keeps it, but for what it is compared with and how it is loaded."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        # Numba's own stamp is of the function's file alone. A kernel contains the kernels and constants that it
+        # has from other files: without their stamp it would stay as it was when an upgrade changes only those.
+        self._cache_file._source_stamp = _stamp(function.__module__)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Load a kernel without numba's registries of all that could be compiled, which take 0.25 s to fill.
+
+        A kernel that is not in the cache is compiled, and the compiler fills them itself.
+        """
+        rtsys.initialize(target_context)  # memory management, which machine code does need
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
 
 
 @functools.cache

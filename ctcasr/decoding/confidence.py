@@ -67,18 +67,18 @@ def posterior(texts: Sequence[Sequence[str]], log_probs: Sequence[float]) -> Pos
             others[text] = others.get(text, 0.0) + share
     words = np.full(len(best), same)
     for text, share in others.items():
-        for start, end in _agreeing(best, text):
+        for start, end in agreeing(best, text):
             words[start:end] += share
     return Posterior(tuple(np.minimum(words, 1.0).tolist()), min(1.0, same))
 
 
-def _agreeing(best: tuple[str, ...], other: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Return the stretches `[start, end)` of the best hypothesis that the other one shares."""
+def agreeing(words: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the stretches `[start, end)` of `words` that an alignment with the fewest errors finds in `others`."""
     from rapidfuzz.distance import Levenshtein  # here: greedy decoding does not wait for it
 
     # Numbers, not texts: rapidfuzz compares hashes, and those of small numbers all differ.
     numbers: dict[str, int] = {}
-    first, second = ([numbers.setdefault(word, len(numbers)) for word in words] for words in (best, other))
+    first, second = ([numbers.setdefault(word, len(numbers)) for word in line] for line in (words, others))
     return [
         (step.src_start, step.src_end) for step in Levenshtein.opcodes(first, second) if step.tag == "equal"
     ]

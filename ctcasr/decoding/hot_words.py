@@ -42,11 +42,18 @@ class HotWords:
 
     Each symbol of a phrase is worth `boost` nats as it is written. A phrase that fails is paid back down to
     the longest phrase that had ended inside it; one is complete only where a word ends.
+
+    Attributes:
+        phrases: symbols of each.
+        kinds: of each symbol of the vocabulary, see `kinds_of`.
+        boost: nats.
+        words: the phrases' words and the symbols that spell them, for a lexicon that lacks some.
     """
 
     phrases: tuple[tuple[int, ...], ...]
     kinds: npt.NDArray[np.uint8]
     boost: float
+    words: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         if self.phrases and (self.kinds == EITHER).any():
@@ -165,38 +172,52 @@ class HotWords:
         return found
 
 
-def fit_case(phrase: str, encode: Callable[[str], Iterable[int]]) -> str:
-    """Return a phrase in the case that a model writes: as it stands, or in lower or upper case.
+def hot_words(
+    phrases: Iterable[str], encode: Callable[[str], Iterable[int]], kinds: npt.NDArray[np.uint8], boost: float
+) -> HotWords:
+    """Spell phrases in the symbols of a model, in every case in which it may write them.
+
+    Args:
+        phrases: words with spaces between them.
+        encode: from a text to symbols; raises DataError for what cannot be spelled.
+        kinds: of each symbol of the vocabulary.
+        boost: nats that each symbol is worth.
 
     Raises:
-        ConfigError: the phrase is empty, is too long, or cannot be spelled; says which and why.
+        ConfigError: a phrase is empty, is too long, or cannot be spelled; says which and why.
     """
-    words = " ".join(phrase.split())
-    if not words:
+    texts = [text for phrase in phrases for text in _cases(phrase, encode)]
+    words = dict.fromkeys(word for text in texts for word in text.split())
+    return HotWords(
+        tuple(dict.fromkeys(_spelled(text, encode) for text in texts)),
+        kinds,
+        boost,
+        tuple((word, _spelled(word, encode)) for word in words),
+    )
+
+
+def _spelled(text: str, encode: Callable[[str], Iterable[int]]) -> tuple[int, ...]:
+    return tuple(int(symbol) for symbol in encode(text))
+
+
+def _cases(phrase: str, encode: Callable[[str], Iterable[int]]) -> list[str]:
+    """Return a phrase as it stands, in lower, upper, title and sentence case, as far as that can be spelled."""
+    text = " ".join(phrase.split())
+    if not text:
         raise ConfigError("a hot word is empty; name a word or a phrase")
-    if len(words) > MAX_SYMBOLS:
+    if len(text) > MAX_SYMBOLS:
         raise ConfigError(
-            f"the hot word {shown(words)} has {len(words)} letters; expected at most {MAX_SYMBOLS}: name its "
+            f"the hot word {shown(text)} has {len(text)} letters; expected at most {MAX_SYMBOLS}: name its "
             "telling part"
         )
-    reasons = []
-    for variant in (words, words.lower(), words.upper()):
+    found, reasons = [], []
+    for variant in dict.fromkeys((text, text.lower(), text.upper(), text.title(), text.capitalize())):
         try:
             encode(variant)
         except DataError as error:
             reasons.append(str(error))
         else:
-            return variant
-    raise ConfigError(f"the hot word {shown(words)} cannot be spelled: {reasons[0]}")
-
-
-def hot_words(
-    phrases: Iterable[str], encode: Callable[[str], Iterable[int]], kinds: npt.NDArray[np.uint8], boost: float
-) -> HotWords:
-    """Spell phrases in the symbols of a model, in the case that it writes.
-
-    Raises:
-        ConfigError: a phrase is empty, is too long, or cannot be spelled; says which and why.
-    """
-    spelled = [tuple(int(symbol) for symbol in encode(fit_case(phrase, encode))) for phrase in phrases]
-    return HotWords(tuple(dict.fromkeys(spelled)), kinds, boost)
+            found.append(variant)
+    if not found:
+        raise ConfigError(f"the hot word {shown(text)} cannot be spelled: {reasons[0]}")
+    return found

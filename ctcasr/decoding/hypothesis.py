@@ -25,7 +25,7 @@ class Token(NamedTuple):
 
 
 class WordSpan(NamedTuple):
-    """A word of a lexicon, the tokens `[start, end)` that spell it, and whether hot words brought it in."""
+    """A word, the tokens `[start, end)` that spell it, and whether it is a hot word's that decided for it."""
 
     text: str
     start: int
@@ -43,7 +43,7 @@ class Hypothesis:
             beam search of all paths together, weighted language model, bonuses and hot words included.
         acoustic_log_prob: the part of the acoustic model.
         lm_log_prob: the language model's log-probability, unweighted; 0 without one.
-        words: the words and their symbols where a lexicon decided them; empty where it did not.
+        words: the words and their symbols where there is a lexicon, or hot words; empty where there is not.
         locate: finds the symbols' frames; called once, when `tokens` are first asked for.
     """
 
@@ -65,15 +65,24 @@ def check_log_probs(log_probs: npt.NDArray[np.floating]) -> None:
 
     Nothing is guessed: probabilities, logits or a transposed matrix are refused, not repaired.
     """
+    probabilities_of(log_probs)
+
+
+def probabilities_of(log_probs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Return the probabilities `(T, V)` of normalised log-probabilities, in their precision but float32 at least.
+
+    Raises:
+        DataError: they are anything else; see `check_log_probs`.
+    """
     if log_probs.ndim != 2 or log_probs.shape[1] < 2:
         raise DataError(
             f"log_probs have shape {log_probs.shape}; expected (frames, symbols) with 2 symbols or more"
         )
-    if len(log_probs) == 0:
-        return
     with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity fail below, without a warning
         # In one pass and in float32: exponentials beyond 1 show at once, and no digits beyond 1e-3 are needed.
-        probabilities = np.exp(log_probs, dtype=np.promote_types(log_probs.dtype, np.float32))
+        probabilities: npt.NDArray[np.floating] = np.exp(
+            log_probs, dtype=np.promote_types(log_probs.dtype, np.float32)
+        )
         totals = probabilities @ np.ones(log_probs.shape[1], probabilities.dtype)
     # Written so that NaN fails as well.
     wrong = ~(np.abs(totals - 1) <= _NORMALISATION_TOLERANCE)
@@ -83,3 +92,4 @@ def check_log_probs(log_probs: npt.NDArray[np.floating]) -> None:
             f"frame {frame} of log_probs sums to {totals[frame]:.4g}; expected 1: "
             "pass normalised log-probabilities (log_softmax), not probabilities or logits"
         )
+    return probabilities

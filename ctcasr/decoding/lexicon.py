@@ -136,18 +136,13 @@ class Lexicon:
             raise DataError(f"{path}: has no words; expected `word symbol symbol ...` a line")
         return cls.of_pieces(spelled, symbols, lambda word: spelled[word])
 
-    def with_words(self, words: Iterable[str], vocabulary: Vocabulary) -> Lexicon:
-        """Return the lexicon with these words as well, spelled by their characters.
-
-        Raises:
-            DataError: a word that is not here yet cannot be spelled.
-        """
-        known = set(self.words)
-        fresh = [word for word in dict.fromkeys(words) if word not in known]
+    def with_spellings(self, spelled: Iterable[tuple[str, Sequence[int]]]) -> Lexicon:
+        """Return the lexicon with these words and the symbols that spell them; those known in any case are left out."""
+        known = {word.casefold() for word in self.words}
+        fresh = {word: tuple(ids) for word, ids in spelled if word.casefold() not in known}
         if not fresh:
             return self
-        added = Lexicon.of_characters(fresh, vocabulary)
-        spellings = [(len(self.words) + number, symbols) for number, symbols in added.spellings]
+        spellings = enumerate(fresh.values(), len(self.words))
         return Lexicon((*self.words, *fresh), (*self.spellings, *spellings), self.kinds)
 
     def write(self, path: Path, symbols: Sequence[str]) -> None:

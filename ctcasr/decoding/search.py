@@ -27,6 +27,7 @@ from ctcasr.decoding.search_types import (
     SEPARATOR,
     TOKEN_LM,
     WORD_START,
+    Frames,
     HotArrays,
     LexiconArrays,
     SearchState,
@@ -39,47 +40,120 @@ Row = npt.NDArray[np.float32]
 
 BLANK = 0
 
+TINY = 1e-37
+"""Probabilities below this are no exact float32 numbers, and are computed anew from their logarithms."""
+
 
 @bare_kernel
 def advance(
-    log_probs: npt.NDArray[np.float32],
+    frames: Frames,
     state: SearchState,
     lexicon: LexiconArrays,
     model: NGramArrays,
     hot: HotArrays,
     weights: SearchWeights,
 ) -> int:
-    """Search on through frames `(T', V)`; return the first frame in which every prefix died, or -1."""
-    for frame in range(len(log_probs)):
-        row = log_probs[frame]
+    """Search on through frames; return the first one in which every prefix died, or -1."""
+    for frame in range(len(frames.log_probs)):
+        row, probs = frames.log_probs[frame], frames.probabilities[frame]
         state.counts[FRAME] += 1
-        picked = 0
-        if row[BLANK] <= weights.blank_skip:
-            picked = _pick(row, state, weights)
-        if picked == 0:
+        if row[BLANK] > weights.blank_skip:
             _pass_blank(row, state)
             continue
-        best = _stay(row, picked, state)
-        if weights.mode == LEXICON:
-            made, best = _extend_words(picked, best, state, lexicon, model, hot, weights)
-        else:
-            made, best = _extend(picked, best, state, lexicon, model, hot, weights)
-        for place in range(picked):
-            state.place_of[state.picks[place].token] = -1
+        needed = _needed(_probability(row, probs, BLANK), state, lexicon, model, weights)
+        picked = _pick(row, probs, needed, state, weights)
+        best, lowest = _stay(row, probs, picked, state)
+        made = 0
+        if picked > 0:
+            floor = lowest if state.counts[BEAM] == weights.beam else 0.0
+            if weights.mode == LEXICON:
+                made, best = _extend_words(picked, best, floor, state, lexicon, model, hot, weights)
+            else:
+                made, best = _extend(picked, best, floor, state, lexicon, model, hot, weights)
+            for place in range(picked):
+                state.place_of[state.picks[place].token] = -1
         if best <= 0.0:
             return frame
-        survive(made, best, state, lexicon, model, hot, weights)
+        survive(made, best, lowest, state, lexicon, model, hot, weights)
     return -1
 
 
 @inline_kernel
-def _pick(row: Row, state: SearchState, weights: SearchWeights) -> int:
+def _probability(row: Row, probs: Row, token: int) -> float:
+    """Return the probability of a symbol in a frame."""
+    prob = np.float64(probs[token])
+    if prob < TINY:
+        prob = np.exp(np.float64(row[token]))
+    return prob
+
+
+@inline_kernel
+def _needed(
+    blank_prob: float,
+    state: SearchState,
+    lexicon: LexiconArrays,
+    model: NGramArrays,
+    weights: SearchWeights,
+) -> float:
+    """Return a probability; a symbol that does not exceed it cannot make a prefix that survives the frame.
+
+    The best prefix keeps at least what a blank leaves it, and so does the worst of a full beam.
+    """
+    slots, base = state.slots, state.counts[BASE]
+    most, least, reach = 0.0, np.inf, 0.0
+    for slot in range(base, base + state.counts[BEAM]):
+        mass = slots[slot].blank + slots[slot].symbol
+        most, least = max(most, mass), min(least, mass)
+        if weights.mode == LEXICON:
+            if slots[slot].end_factor < 0.0:
+                slots[slot].end_factor = _end_factor(slot, state, lexicon, model, weights)
+            mass *= max(1.0, slots[slot].end_factor)
+        reach = max(reach, mass)
+    if state.counts[BEAM] < weights.beam:
+        least = 0.0
+    limit = blank_prob * max(least, most * weights.score_factor)
+    return limit / (reach * weights.most_factor) * (1.0 - 1e-9)  # below the bound by more than it is rounded
+
+
+@inline_kernel
+def _end_factor(
+    slot: int, state: SearchState, lexicon: LexiconArrays, model: NGramArrays, weights: SearchWeights
+) -> float:
+    """Return the largest change of a prefix's score by a word that ends with it; 0 if there is none."""
+    trie, lm_state, largest = state.slots[slot].trie, state.slots[slot].lm_state, 0.0
+    if trie > 0:
+        for index in range(lexicon.word_first[trie], lexicon.word_first[trie + 1]):
+            largest = max(largest, ending_factor(index, trie, lm_state, lexicon, model, weights))
+    return largest
+
+
+@inline_kernel
+def ending_factor(
+    index: int,
+    trie: int,
+    lm_state: int,
+    lexicon: LexiconArrays,
+    model: NGramArrays,
+    weights: SearchWeights,
+) -> float:
+    """Return the change of a score by a word that ends at a trie node: its true worth for its look-ahead."""
+    word = lexicon.words[index]
+    log_prob, _ = score_word(model, lm_state, lexicon.lm_words[word])
+    worth = weights.lm_weight * log_prob + lexicon.bonus[word]
+    return np.exp(worth - lexicon.look_ahead[trie])
+
+
+@inline_kernel
+def _pick(row: Row, probs: Row, needed: float, state: SearchState, weights: SearchWeights) -> int:
     """List the symbols to grow by, the most probable first, ties to the lower number; return how many."""
     picks, place_of = state.picks, state.place_of
     count, most, threshold = 0, weights.tokens, weights.min_token_log_prob
+    lowest = np.float32(needed) if needed > TINY else np.float32(-1.0)
     for token in range(1, len(row)):
+        if probs[token] < lowest:
+            continue
         score = row[token]
-        if score < threshold:
+        if score < threshold or score == -np.inf:
             continue
         if count == most:
             if score <= row[picks[count - 1].token]:
@@ -94,7 +168,7 @@ def _pick(row: Row, state: SearchState, weights: SearchWeights) -> int:
     for place in range(count):
         token = picks[place].token
         place_of[token] = place
-        picks[place].prob = np.exp(np.float64(row[token]))
+        picks[place].prob = _probability(row, probs, token)
     return count
 
 
@@ -109,64 +183,56 @@ def _pass_blank(row: Row, state: SearchState) -> None:
 
 
 @inline_kernel
-def _stay(row: Row, picked: int, state: SearchState) -> float:
-    """Score the prefixes that are in the beam already; return the best score.
+def _stay(row: Row, probs: Row, picked: int, state: SearchState) -> tuple[float, float]:
+    """Score the prefixes that are in the beam already; return the best score and the lowest.
 
-    A symbol that is not picked counts as impossible here too.
+    A prefix may repeat its last symbol, and merge with what its parent grows into, however improbable that is.
     """
-    slots, slot_of, picks, place_of = state.slots, state.slot_of, state.picks, state.place_of
+    slots, slot_of, place_of = state.slots, state.slot_of, state.place_of
     taken, total, base = state.taken, state.total, state.counts[BASE]
     beam = state.counts[BEAM]
     for index in range(beam * picked):
         taken[index] = False
-    blank_prob, best = np.exp(np.float64(row[BLANK])), 0.0
+    blank_prob, best, lowest = _probability(row, probs, BLANK), 0.0, np.inf
     for index in range(beam):
         slot = base + index
         stays = slots[slot].symbol
         blank = (slots[slot].blank + stays) * blank_prob
         symbol, token = 0.0, slots[slot].token
-        if token >= 0 and place_of[token] >= 0:
-            place = place_of[token]
+        if token >= 0:
             other = slot_of[slots[slot].parent]
             if other >= 0:
-                taken[(other - base) * picked + place] = True
+                place = place_of[token]
+                if place >= 0:
+                    taken[(other - base) * picked + place] = True
                 passed = slots[other].blank
                 if slots[other].token != token:
                     passed += slots[other].symbol
                 stays += passed * slots[slot].factor
-            symbol = stays * picks[place].prob
+            symbol = stays * _probability(row, probs, token)
         slots[slot].stay_blank, slots[slot].stay_symbol = blank, symbol
         total[index] = blank + symbol
-        best = max(best, blank + symbol)
-    return best
-
-
-@inline_kernel
-def _floor(state: SearchState, weights: SearchWeights) -> float:
-    """Return the score that a fresh prefix has to beat: a full beam of prefixes stays."""
-    beam = state.counts[BEAM]
-    if beam < weights.beam:
-        return 0.0
-    lowest = state.total[0]
-    for index in range(1, beam):
-        lowest = min(lowest, state.total[index])
-    return float(lowest)
+        best, lowest = max(best, blank + symbol), min(lowest, blank + symbol)
+    return best, lowest
 
 
 @inline_kernel
 def _extend(
     picked: int,
     best: float,
+    floor: float,
     state: SearchState,
     lexicon: LexiconArrays,
     model: NGramArrays,
     hot: HotArrays,
     weights: SearchWeights,
 ) -> tuple[int, float]:
-    """Score the prefixes that grow by a symbol, without a lexicon; return their number, and the best score."""
+    """Score the prefixes that grow by a symbol, without a lexicon; return their number, and the best score.
+
+    A fresh prefix has to beat `floor`: a full beam of prefixes stays.
+    """
     slots, picks, taken, total, fresh = state.slots, state.picks, state.taken, state.total, state.fresh
     base, beam, made = state.counts[BASE], state.counts[BEAM], 0
-    floor = _floor(state, weights)
     limit = max(floor, best * weights.score_factor)
     for index in range(beam):
         slot = base + index
@@ -243,6 +309,7 @@ def _in_beam(state: SearchState, node: int, token: int, word: int) -> bool:
 def _extend_words(
     picked: int,
     best: float,
+    floor: float,
     state: SearchState,
     lexicon: LexiconArrays,
     model: NGramArrays,
@@ -252,25 +319,22 @@ def _extend_words(
     """Score the prefixes that grow by a symbol inside a word, or after the words that may end here."""
     slots, picks, taken, total, fresh = state.slots, state.picks, state.taken, state.total, state.fresh
     base, beam, made = state.counts[BASE], state.counts[BEAM], 0
-    floor = _floor(state, weights)
     for index in range(beam):
         slot = base + index
         trie, blank, token = slots[slot].trie, slots[slot].blank, slots[slot].token
         mass = blank + slots[slot].symbol
         first = lexicon.word_first[trie]
+        ways = lexicon.word_first[trie + 1] - first if trie > 0 else 0
         # Way -1 goes on inside the word; the others end it with each of the words that are spelled so.
-        for way in range(-1, lexicon.word_first[trie + 1] - first if trie > 0 else 0):
+        for way in range(-1, ways):
             limit = max(floor, best * weights.score_factor)
             word, ending, start = -1, 1.0, trie
             if way >= 0:
-                word, start = lexicon.words[first + way], 0
-                ending = slots[slot].end_factor
-                if way > 0 or ending < 0.0:
-                    log_prob, _ = score_word(model, slots[slot].lm_state, lexicon.lm_words[word])
-                    worth = weights.lm_weight * log_prob + lexicon.bonus[word]
-                    ending = np.exp(worth - lexicon.look_ahead[trie])
-                    if way == 0:
-                        slots[slot].end_factor = ending
+                word, start, ending = lexicon.words[first + way], 0, slots[slot].end_factor
+                if mass * picks[0].prob * ending * weights.most_factor <= limit:
+                    break
+                if ways > 1:
+                    ending = ending_factor(first + way, trie, slots[slot].lm_state, lexicon, model, weights)
             for place in range(picked):
                 prob = picks[place].prob * ending
                 if mass * prob * weights.most_factor <= limit:

@@ -76,7 +76,7 @@ class SearchGraph:
             log_scale=np.zeros(1),
         )
         if before is not None:
-            keep_reachable(before, state)
+            keep_reachable(before, state, np.empty(before.counts[NODES], np.int32))
             return state
         state.tree[0] = (-1, -1, -1, 0, self.start_state, 0, -1, -1, 1.0, 0.0, 0.0)
         state.slots[0] = (0, -1, -1, 0, self.start_state, 0, 1.0, 1.0, 0.0, 0.0, 0.0, -1.0)
@@ -107,13 +107,13 @@ def build_graph(
     if mode == TOKEN_LM:
         most *= math.exp(max(0.0, settings.word_bonus))
     elif mode == LEXICON:
-        most *= max(1.0, float(words.factor[1:].max()))
+        most *= _most_gain(words)
     weights = SearchWeights(
         mode=mode,
         beam=settings.beam_size,
         tokens=min(settings.tokens, len(symbols) - 1),
         min_token_log_prob=settings.min_token_log_prob,
-        blank_skip=math.log(settings.blank_skip),
+        blank_skip=math.log(settings.blank_skip) if settings.blank_skip < 1 else math.inf,
         score_factor=math.exp(-settings.score_threshold),
         lm_weight=settings.lm_weight,
         bonus=settings.word_bonus,
@@ -170,6 +170,15 @@ def _lay_out(
     unigrams = np.array([score_word(arrays, 0, number)[0] for number in numbers])
     scores = WordScores(numbers, unigrams, bonus, settings.unknown_cost is not None)
     return lexicon_arrays(lexicon, scores, settings.lm_weight)
+
+
+def _most_gain(words: LexiconArrays) -> float:
+    """Return the largest change of the look-ahead within a word, as a factor."""
+    gains = [1.0, float(words.factor[1:].max())]
+    unknown = words.unknown[0]
+    if unknown > 0:  # any node leads to it
+        gains.append(math.exp(words.look_ahead[unknown] - float(words.look_ahead.min())))
+    return max(gains)
 
 
 def _no_model() -> NGramArrays:

@@ -74,7 +74,7 @@ SLOT = np.dtype(
 
     blank, symbol             probability of its paths that end in a blank, and in its last symbol
     stay_blank, stay_symbol   the same after the frame
-    end_factor                of the first word that may end here; negative before it is known
+    end_factor                largest of the words that may end here, 0 if none may; negative before it is known
 """
 
 FRESH = np.dtype([("slot", np.int32), ("token", np.int32), ("word", np.int32), ("trie", np.int32)])
@@ -82,6 +82,37 @@ FRESH = np.dtype([("slot", np.int32), ("token", np.int32), ("word", np.int32), (
 
 PICK = np.dtype([("prob", np.float64), ("token", np.int64)])
 """A symbol that prefixes may grow by in a frame."""
+
+ENDING = np.dtype(
+    [
+        ("node", np.int32),
+        ("word", np.int32),
+        ("log_prob", np.float64),
+        ("acoustic_log_prob", np.float64),
+        ("lm_log_prob", np.float64),
+        ("key", np.uint64),
+    ]
+)
+"""A prefix as the end of an utterance: its node, the word that ends with it (-1: none), scores, hash of its words."""
+
+
+class EndingsWanted(NamedTuple):
+    """How many endings are wanted, and the word of the language model that is scored at the end; -1 for none."""
+
+    best: int
+    end_word: int
+
+
+class Frames(NamedTuple):
+    """What the acoustic model says of some frames.
+
+    Attributes:
+        log_probs: `(T', V)` natural logarithms.
+        probabilities: `(T', V)` the same, not as logarithms.
+    """
+
+    log_probs: npt.NDArray[np.float32]
+    probabilities: npt.NDArray[np.float32]
 
 
 class SearchState(NamedTuple):
@@ -162,8 +193,8 @@ class HotArrays(NamedTuple):
 class SearchWeights(NamedTuple):
     """Numbers that steer the search.
 
-    `most_factor` bounds by how much a symbol inside a word can raise a score, and `endings` how many new
-    prefixes a prefix and a symbol can make.
+    `most_factor` bounds by how much a symbol can raise a score, the end of a word before it apart, and `endings`
+    how many new prefixes a prefix and a symbol can make.
     """
 
     mode: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ctcasr.compiling import bare_kernel, inline_kernel, kernel
+from ctcasr.compiling import bare_kernel, inline_kernel
 from ctcasr.decoding.search_types import (
     BASE,
     BEAM,
@@ -12,10 +12,12 @@ from ctcasr.decoding.search_types import (
     NODES,
     SEPARATOR,
     TOKEN_LM,
+    EndingsWanted,
     Float64,
     HotArrays,
     Int32,
     LexiconArrays,
+    Records,
     SearchState,
     SearchWeights,
 )
@@ -23,6 +25,9 @@ from ctcasr.lm.automaton import NGramArrays, mixed, score_word
 
 RESCALE_BELOW, RESCALE_ABOVE = 1e-60, 1e60
 """Probabilities are divided by the best one once it is outside of these; bonuses make it grow."""
+
+PARTIAL = -2
+"""What stands for the word of an ending that stops inside a word."""
 
 PARTIAL_KEY = 1 << 40
 """Keys of prefixes that stop inside a word begin here, above those of words."""
@@ -57,23 +62,52 @@ def kth_largest(values: Float64, count: int, rank: int) -> float:
 def survive(
     made: int,
     best: float,
+    lowest: float,
     state: SearchState,
     lexicon: LexiconArrays,
     model: NGramArrays,
     hot: HotArrays,
     weights: SearchWeights,
 ) -> None:
-    """Move the best prefixes to the other half of the slots, and make nodes of the fresh ones among them.
+    """Keep the best of the prefixes that stayed, whose lowest score is given, and of those that were made.
 
     Of equal scores at the edge of the beam, those that came first survive.
     """
-    slots, total, slot_of, tree = state.slots, state.total, state.slot_of, state.tree
-    base, stayed = state.counts[BASE], state.counts[BEAM]
-    limit, at_limit = _edge(stayed + made, best, state, weights)
-    after, scale = weights.beam - base, 1.0
+    scale = 1.0
     if best < RESCALE_BELOW or best > RESCALE_ABOVE:
         scale = 1.0 / best
         state.log_scale[0] += np.log(best)
+    if made == 0 and lowest > 0.0 and lowest >= best * weights.score_factor:
+        _stay_put(scale, state)
+    else:
+        _move(made, best, scale, state, lexicon, model, hot, weights)
+
+
+@inline_kernel
+def _stay_put(scale: float, state: SearchState) -> None:
+    """Keep the beam as it is, with the scores after the frame."""
+    slots, base = state.slots, state.counts[BASE]
+    for slot in range(base, base + state.counts[BEAM]):
+        slots[slot].blank = slots[slot].stay_blank * scale
+        slots[slot].symbol = slots[slot].stay_symbol * scale
+
+
+@inline_kernel
+def _move(
+    made: int,
+    best: float,
+    scale: float,
+    state: SearchState,
+    lexicon: LexiconArrays,
+    model: NGramArrays,
+    hot: HotArrays,
+    weights: SearchWeights,
+) -> None:
+    """Move the best prefixes to the other half of the slots, and make nodes of the fresh ones among them."""
+    slots, total, slot_of, tree = state.slots, state.total, state.slot_of, state.tree
+    base, stayed = state.counts[BASE], state.counts[BEAM]
+    limit, at_limit = _edge(stayed + made, best, state, weights)
+    after = weights.beam - base
     for index in range(stayed):
         slot_of[slots[base + index].node] = -1
     kept = after
@@ -156,118 +190,186 @@ def _node_of(
     return int(node)
 
 
-@kernel
+@bare_kernel
 def endings(
     state: SearchState,
     lexicon: LexiconArrays,
     model: NGramArrays,
     hot: HotArrays,
     weights: SearchWeights,
-    end_word: int,
-) -> tuple[Int32, Int32, Float64]:
-    """Return what the beam's prefixes are worth if the utterance ends here.
+    wanted: EndingsWanted,
+    found: Records,
+) -> int:
+    """List what the best of the beam's prefixes are worth if the utterance ends here; return how many they are.
 
-    The rows are nodes `(E,)`, words that end with the utterance `(E,)` (-1: none does; -2: the prefix stops
-    inside a word, which is worth nothing), and `(E, 3)` total, acoustic and language model log-probability.
+    Endings that tie with the last one wanted are listed too. A prefix that stops inside a word counts only where
+    no other does.
+
+    Args:
+        state: of the search.
+        lexicon: words that may end with the utterance.
+        model: that scores them.
+        hot: phrases that may fail with the utterance.
+        weights: of all these.
+        wanted: how many, and how the language model ends an utterance.
+        found: `(E,)` of `ENDING`, with room for each prefix of the beam and each word that may end with it.
     """
-    tree, slots, count = state.tree, state.slots, 0
+    slots, count = state.slots, 0
     base = state.counts[BASE]
-    beam = range(base, base + state.counts[BEAM])
-    capacity = len(beam)
-    if weights.mode == LEXICON:
-        for slot in beam:
-            trie = slots[slot].trie
-            capacity += lexicon.word_first[trie + 1] - lexicon.word_first[trie]
-    nodes, words = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
-    scores = np.empty((capacity, 3))
-    for slot in beam:
-        node, trie = slots[slot].node, slots[slot].trie
-        total = slots[slot].blank + slots[slot].symbol
-        path = np.log(total) + state.log_scale[0] - lexicon.look_ahead[trie]
+    for slot in range(base, base + state.counts[BEAM]):
+        trie = slots[slot].trie
         first, last = (lexicon.word_first[trie], lexicon.word_first[trie + 1]) if trie > 0 else (0, 0)
         for index in range(first, max(last, first + 1)):
-            log_prob, bonus, lm_state, word = 0.0, 0.0, tree[node].lm_state, -1
+            word = -1
             if last > first:
                 word = lexicon.words[index]
-                log_prob, lm_state = score_word(model, lm_state, lexicon.lm_words[word])
-                bonus = lexicon.bonus[word]
             elif trie > 0:
-                word = -2
-            if end_word >= 0:
-                closing, _ = score_word(model, lm_state, end_word)
-                log_prob += closing
-            nodes[count], words[count] = node, word
-            gain = weights.lm_weight * log_prob + bonus
-            if hot.on[0]:
-                gain += hot.final_gain[tree[node].hot]
-            scores[count, 0] = path + gain
-            scores[count, 1] = path - tree[node].score
-            scores[count, 2] = tree[node].lm_log_prob + log_prob
+                word = PARTIAL
+            found[count].node, found[count].word = slots[slot].node, word
+            path = np.log(slots[slot].blank + slots[slot].symbol) + state.log_scale[0]
+            _score_ending(
+                path - lexicon.look_ahead[trie],
+                found[count],
+                state,
+                lexicon,
+                model,
+                hot,
+                weights,
+                wanted.end_word,
+            )
             count += 1
     if weights.mode == LEXICON:
-        count = _merge(count, nodes, words, scores, state, lexicon)
-    return nodes[:count], words[:count], scores[:count]
+        count = _whole(_merge(count, found, state, lexicon), found)
+    return _best(count, wanted.best, found, state.order)
 
 
 @inline_kernel
-def _merge(
-    count: int, nodes: Int32, words: Int32, scores: Float64, state: SearchState, lexicon: LexiconArrays
-) -> int:
+def _score_ending(
+    path: float,
+    ending: Records,
+    state: SearchState,
+    lexicon: LexiconArrays,
+    model: NGramArrays,
+    hot: HotArrays,
+    weights: SearchWeights,
+    end_word: int,
+) -> None:
+    """Score what ends at a node with a word, if one does; `path` is what all else together is worth."""
+    tree, node, word = state.tree, ending.node, ending.word
+    log_prob, bonus, lm_state = 0.0, 0.0, tree[node].lm_state
+    if word >= 0:
+        log_prob, lm_state = score_word(model, lm_state, lexicon.lm_words[word])
+        bonus = lexicon.bonus[word]
+    if end_word >= 0:
+        closing, _ = score_word(model, lm_state, end_word)
+        log_prob += closing
+    gain = weights.lm_weight * log_prob + bonus
+    if hot.on[0]:
+        gain += hot.final_gain[tree[node].hot]
+    ending.log_prob = path + gain
+    ending.acoustic_log_prob = path - tree[node].score
+    ending.lm_log_prob = tree[node].lm_log_prob + log_prob
+
+
+@inline_kernel
+def _merge(count: int, found: Records, state: SearchState, lexicon: LexiconArrays) -> int:
     """Add up the endings that write the same words, under the best one's symbols; return how many are left."""
-    keys, tree, left = np.empty(count, np.uint64), state.tree, 0
-    unknown = len(lexicon.lm_words) - 1
+    left = 0
     for row in range(count):
-        key, node, word = np.uint64(0), nodes[row], words[row]
-        if word == -2:
-            key = mixed(np.uint64(PARTIAL_KEY + node))
-        elif word >= 0:
-            key = mixed(np.uint64(word + 1))
-        spelled = word == unknown
-        while node > 0:
-            if (
-                spelled and lexicon.kind[tree[node].token] != SEPARATOR
-            ):  # unknown words differ by their spelling
-                key = mixed(key + np.uint64(tree[node].token))
-            word = tree[node].word
-            if word >= 0:
-                key = mixed(key * np.uint64(31) + np.uint64(word + 1))
-                spelled = word == unknown
-            node = tree[node].parent
+        found[row].key = _key(found[row].node, found[row].word, state, lexicon)
         same = 0
-        while same < left and keys[same] != key:
+        while same < left and found[same].key != found[row].key:
             same += 1
-        keys[same] = key
         if same == left:
+            found[left] = found[row]
             left += 1
-            nodes[same], words[same], scores[same] = nodes[row], words[row], scores[row]
             continue
-        both = np.logaddexp(scores[same, 0], scores[row, 0])
-        acoustic = np.logaddexp(scores[same, 1], scores[row, 1])
-        if scores[row, 0] > scores[same, 0]:
-            nodes[same], words[same], scores[same] = nodes[row], words[row], scores[row]
-        scores[same, 0], scores[same, 1] = both, acoustic
+        both = np.logaddexp(found[same].log_prob, found[row].log_prob)
+        acoustic = np.logaddexp(found[same].acoustic_log_prob, found[row].acoustic_log_prob)
+        if found[row].log_prob > found[same].log_prob:
+            found[same] = found[row]
+        found[same].log_prob, found[same].acoustic_log_prob = both, acoustic
     return left
 
 
-@kernel
-def spell(state: SearchState, node: int) -> tuple[Int32, Int32]:
-    """Return the symbols of a prefix and the word that ended before or with each, -1 where none did."""
-    tree, length, walked = state.tree, 0, node
-    while walked > 0:
-        length += 1
-        walked = tree[walked].parent
-    tokens, words = np.empty(length, np.int32), np.empty(length, np.int32)
+@inline_kernel
+def _key(node: int, word: int, state: SearchState, lexicon: LexiconArrays) -> np.uint64:
+    """Return a hash of the words that are written; unknown ones differ by their spelling."""
+    tree, unknown, key = state.tree, len(lexicon.lm_words) - 1, np.uint64(0)
+    if word == PARTIAL:
+        key = mixed(np.uint64(PARTIAL_KEY + node))
+    elif word >= 0:
+        key = mixed(np.uint64(word + 1))
+    spelled = word == unknown
     while node > 0:
-        length -= 1
-        tokens[length], words[length] = tree[node].token, tree[node].word
+        if spelled and lexicon.kind[tree[node].token] != SEPARATOR:
+            key = mixed(key + np.uint64(tree[node].token))
+        before = tree[node].word
+        if before >= 0:
+            key = mixed(key * np.uint64(31) + np.uint64(before + 1))
+            spelled = before == unknown
         node = tree[node].parent
-    return tokens, words
+    return key
 
 
-@kernel
-def keep_reachable(old: SearchState, new: SearchState) -> None:
-    """Copy the beam and the prefixes that it grew from into a state with an empty tree."""
-    mark = np.full(old.counts[NODES], -1, np.int32)
+@inline_kernel
+def _whole(count: int, found: Records) -> int:
+    """Drop the endings inside a word where there are others; return how many are left."""
+    left = 0
+    for row in range(count):
+        if found[row].word != PARTIAL:
+            found[left] = found[row]
+            left += 1
+    return left if left > 0 else count
+
+
+@inline_kernel
+def _best(count: int, wanted: int, found: Records, order: Float64) -> int:
+    """Drop all but the best endings, and those that tie with the last of them; return how many are left."""
+    if count <= wanted:
+        return count
+    for row in range(count):
+        order[row] = found[row].log_prob
+    limit, left = kth_largest(order, count, wanted), 0
+    for row in range(count):
+        if found[row].log_prob >= limit:
+            found[left] = found[row]
+            left += 1
+    return left
+
+
+@bare_kernel
+def spell(tree: Records, node: int, tokens: Int32, words: Int32) -> int:
+    """List the symbols of a prefix and the word that ended before or with each, -1 where none did.
+
+    Args:
+        tree: of the prefixes.
+        node: of the prefix.
+        tokens: `(N,)`, at the end of which the symbols are written.
+        words: `(N,)`, at the end of which the words are written.
+
+    Returns:
+        The place of the first symbol.
+    """
+    place = len(tokens)
+    while node > 0:
+        place -= 1
+        tokens[place], words[place] = tree[node].token, tree[node].word
+        node = tree[node].parent
+    return place
+
+
+@bare_kernel
+def keep_reachable(old: SearchState, new: SearchState, mark: Int32) -> None:
+    """Copy the beam and the prefixes that it grew from into a state with an empty tree.
+
+    Args:
+        old: where the prefixes are.
+        new: where they go.
+        mark: work space, as long as there are nodes in the old tree.
+    """
+    for node in range(len(mark)):
+        mark[node] = -1
     mark[0] = 0
     base = old.counts[BASE]
     for slot in range(base, base + old.counts[BEAM]):
@@ -289,7 +391,8 @@ def keep_reachable(old: SearchState, new: SearchState) -> None:
             new.tree[count].sibling = new.tree[parent].first_child
             new.tree[parent].first_child = count
         count += 1
-    new.counts[:] = old.counts
+    for place in range(len(old.counts)):
+        new.counts[place] = old.counts[place]
     new.counts[NODES] = count
     new.log_scale[0] = old.log_scale[0]
     for slot in range(base, base + old.counts[BEAM]):

@@ -109,8 +109,8 @@ def make_decoder(bundle: Bundle, options: DecodingOptions | None = None) -> Deco
     calibration = bundle.description.confidence or ConfidenceCalibration()
     if options.is_greedy or not (options.wants_beam or carries_beam(bundle)):
         return Decoder(lambda log_probs, _: [greedy(log_probs)], True, calibration.greedy)
-    from ctcasr.decoding.beam import BeamSearch  # its kernels take a third of a second to load
-    from ctcasr.decoding.hot_words import fit_case, hot_words
+    from ctcasr.decoding.beam import BeamSearch  # with it comes numba, which takes a while
+    from ctcasr.decoding.hot_words import hot_words
     from ctcasr.decoding.lexicon import kinds_of
 
     parts = decoding_parts(bundle, options)
@@ -119,17 +119,7 @@ def make_decoder(bundle: Bundle, options: DecodingOptions | None = None) -> Deco
     hot = hot_words(
         options.hot_words, vocabulary.encode, kinds_of(vocabulary.symbols), parts.settings.hotword_boost
     )
-    lexicon = parts.lexicon
-    if lexicon is not None and options.hot_words:
-        fitted = (fit_case(phrase, vocabulary.encode) for phrase in options.hot_words)
-        lexicon = lexicon.with_words((word for phrase in fitted for word in phrase.split()), vocabulary)
-    search = BeamSearch(
-        vocabulary.symbols,
-        parts.settings,
-        lexicon=lexicon,
-        model=parts.model,
-        hot=hot if hot.phrases else None,
-    )
+    search = BeamSearch(vocabulary.symbols, parts.settings, lexicon=parts.lexicon, model=parts.model, hot=hot)
     _warm_up(search, len(vocabulary))
     is_own = options.language_model is None and options.lexicon is None
     return Decoder(

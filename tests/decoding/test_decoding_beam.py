@@ -212,6 +212,7 @@ def test_pieces_give_what_one_piece_gives(
         stream = search.stream()
         for piece in np.split(log_probs, sorted(cuts)):
             stream.feed(piece)
+            assert stream.finish()  # a look in between changes nothing
         found, whole = stream.finish(best=5), search.decode(log_probs, best=5)
         assert found == whole
         assert [hypothesis.tokens for hypothesis in found] == [hypothesis.tokens for hypothesis in whole]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from ctcasr.decoding.beam import BeamSearch
 from ctcasr.decoding.hot_words import HotWords, hot_words
+from ctcasr.decoding.hypothesis import WordSpan
 from ctcasr.decoding.lexicon import Lexicon, kinds_of
 from ctcasr.decoding.settings import BeamSettings
 from ctcasr.errors import ConfigError
@@ -81,6 +82,13 @@ def test_a_phrase_that_cannot_be_spelled_is_refused_with_the_reason(phrase: str,
         automaton(phrase)
 
 
+def separator() -> np.ndarray:
+    """A space, and a blank."""
+    rows = np.full((2, 6), 1e-3)
+    rows[0, 1] = rows[1, 0] = 1.0
+    return np.log(rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
 def close_call() -> np.ndarray:
     """`ab` or `ac`, the latter a little more probable."""
     rows = np.full((5, 6), 1e-3)
@@ -88,6 +96,14 @@ def close_call() -> np.ndarray:
     rows[1, 0] = 1.0
     rows[3, 3], rows[3, 4] = 0.45, 0.55
     return np.log(rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_every_case_that_can_be_written_is_favoured() -> None:
+    both = Vocabulary(("<blank>", "<space>", *"abAB"))
+    hot = hot_words(["aB b"], both.encode, kinds_of(both.symbols), 1.0)
+    assert {both.decode(phrase) for phrase in hot.phrases} == {"aB b", "ab b", "AB B", "Ab B", "Ab b"}
+    assert [automaton(phrase).phrases for phrase in ("AB c", "ab C")] == [automaton("ab c").phrases] * 2
+    assert automaton("AB  c").words == (("ab", (2, 3)), ("c", (4,)))
 
 
 @pytest.mark.parametrize("with_lexicon", [False, True])
@@ -99,9 +115,40 @@ def test_a_hot_word_wins_a_close_call_and_is_marked(with_lexicon: bool) -> None:
     favoured = search.decode(close_call())[0]
     assert VOCABULARY.decode(favoured.ids) == "ab"
     assert favoured.acoustic_log_prob < plain.acoustic_log_prob
+    assert [(word.text, word.hot) for word in favoured.words] == [("ab", True)]
     if with_lexicon:
-        assert [(word.text, word.hot) for word in favoured.words] == [("ab", True)]
         assert [(word.text, word.hot) for word in plain.words] == [("ac", False)]
+
+
+@pytest.mark.parametrize("with_lexicon", [False, True])
+def test_a_hot_word_that_would_have_been_written_anyway_is_not_marked(with_lexicon: bool) -> None:
+    lexicon = Lexicon.of_characters(["ab", "ac"], VOCABULARY) if with_lexicon else None
+    search = BeamSearch(VOCABULARY.symbols, lexicon=lexicon, hot=automaton("ac"))
+    twice = np.concatenate([close_call(), separator(), close_call()])
+    assert [(word.text, word.hot) for word in search.decode(twice)[0].words] == [("ac", False)] * 2
+    both = BeamSearch(VOCABULARY.symbols, lexicon=lexicon, hot=automaton("ac ab", boost=3.0))
+    marks = [(word.text, word.hot) for word in both.decode(twice)[0].words]
+    assert marks == [("ac", False), ("ab", True)]
+
+
+def test_a_hot_word_that_the_lexicon_lacks_is_marked() -> None:
+    lexicon = Lexicon.of_characters(["ac"], VOCABULARY)
+    search = BeamSearch(VOCABULARY.symbols, lexicon=lexicon, hot=automaton("ab", boost=3.0))
+    assert [(word.text, word.hot) for word in search.decode(close_call())[0].words] == [("ab", True)]
+    # Also where nothing could be written without it, and also piece by piece.
+    rows = np.full((3, 6), 1e-30)
+    rows[0, 2] = rows[1, 3] = rows[2, 0] = 1.0
+    certain = np.log(rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
+    narrow = BeamSearch(
+        VOCABULARY.symbols,
+        BeamSettings(min_token_log_prob=-20.0),
+        lexicon=Lexicon.of_characters(["cc"], VOCABULARY),
+        hot=automaton("ab"),
+    )
+    stream = narrow.stream()
+    for row in certain:
+        stream.feed(row[None])
+    assert stream.finish()[0].words == narrow.decode(certain)[0].words == (WordSpan("ab", 0, 2, True),)
 
 
 def test_a_longer_word_does_not_profit() -> None:

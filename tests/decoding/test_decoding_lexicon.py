@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,8 +90,8 @@ def test_kinds_of_symbols() -> None:
 
 
 def test_words_can_be_added() -> None:
-    lexicon = Lexicon.of_characters(["ab"], VOCABULARY)
-    assert lexicon.with_words(["ab"], VOCABULARY) is lexicon
-    more = lexicon.with_words(["ab", "cc", "cc"], VOCABULARY)
-    assert more.words == ("ab", "cc")
-    assert np.array_equal(more.trie.ends, Lexicon.of_characters(["ab", "cc"], VOCABULARY).trie.ends)
+    lexicon = Lexicon.of_characters(["ab", "b"], VOCABULARY)
+    assert lexicon.with_spellings([("ab", (2, 3)), ("AB", (2, 3))]) is lexicon
+    more = lexicon.with_spellings([("ab", (2, 3)), ("cc", (4, 4)), ("cc", (4, 4))])
+    assert more.words == ("ab", "b", "cc")
+    assert more.spellings[-1] == (2, tuple(VOCABULARY.encode("cc")))
