@@ -24,11 +24,14 @@ from ctcasr.cli.scoring import (
     NONE,
     AlignmentsFile,
     AsJson,
+    KnownWords,
     Normalize,
+    ReportFile,
     check_writable,
     tell,
     units_of,
     write_lines,
+    write_report,
 )
 from ctcasr.cli.transcribe import Precision
 from ctcasr.data import read_manifest
@@ -47,6 +50,8 @@ def command(
     ),
     normalize: Normalize = NONE,
     alignments: AlignmentsFile = None,
+    report: ReportFile = None,
+    known_words: KnownWords = None,
     json: AsJson = False,
     greedy: Greedy = False,
     beam_size: BeamSize = None,
@@ -65,6 +70,7 @@ def command(
     """
     check_writable(hypotheses, "--hypotheses")
     check_writable(alignments, "--alignments")
+    check_writable(report, "--report")
     utterances = read_manifest(manifest)
     options = decoding_options(
         greedy,
@@ -92,7 +98,11 @@ def command(
     recognised = normalizer.each(texts)
     scores = [score(references, recognised, unit) for unit in units_of(normalizer)]
     speakers = {utterance.id: utterance.speaker for utterance in utterances if utterance.speaker}
-    tell(Result.of(scores, speakers, normalizer=normalizer), as_object=json, alignments=alignments)
+    result = Result.of(scores, speakers, normalizer=normalizer)
+    tell(result, as_object=json, alignments=alignments)
+    if report is not None:
+        systems = (f"{recognizer.bundle.description.name} on {manifest.name}",)
+        write_report(report, result, utterances, systems, known_words)
     if hypotheses is not None:
         lines = (f"{identity} {text}".rstrip() for identity, text in texts.items())
         write_lines(hypotheses, lines, "--hypotheses")

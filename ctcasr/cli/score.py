@@ -8,7 +8,20 @@ from typing import get_args
 
 import typer
 
-from ctcasr.cli.scoring import NONE, AlignmentsFile, AsJson, Normalize, check_writable, tell, units_of
+from ctcasr.cli.scoring import (
+    NONE,
+    AlignmentsFile,
+    AsJson,
+    KnownWords,
+    Normalize,
+    ReportFile,
+    check_writable,
+    tell,
+    units_of,
+    write_report,
+)
+from ctcasr.data import Utterance, read_manifest
+from ctcasr.errors import DataError
 from ctcasr.scoring import CorpusScore, Result, Unit, read_pair, read_speakers, score
 from ctcasr.text import find_normalizer
 
@@ -28,6 +41,8 @@ def command(
         None, "--speakers", help="Manifest or Kaldi's utt2spk; default: what a .jsonl or .stm reference says."
     ),
     alignments: AlignmentsFile = None,
+    report: ReportFile = None,
+    known_words: KnownWords = None,
     json: AsJson = False,
 ) -> None:
     """Score transcripts against references, matched by id.
@@ -37,6 +52,7 @@ def command(
     Or `ctcasr score ref.jsonl ours.txt --against theirs.txt` to compare two systems.
     """
     check_writable(alignments, "--alignments")
+    check_writable(report, "--report")
 
     normalizer = find_normalizer(normalize.value)
     counted = unit.value if unit else units_of(normalizer)[0]
@@ -54,3 +70,17 @@ def command(
         normalizer=normalizer,
     )
     tell(result, as_object=json, alignments=alignments)
+    if report is not None:
+        utterances = _with_audio(reference)
+        systems = [path.name for path in (hypothesis, against) if path]
+        write_report(report, result, utterances, tuple(systems), known_words)
+
+
+def _with_audio(reference: Path) -> list[Utterance]:
+    """Return the utterances of a reference that is a manifest, and none of another or without audio."""
+    if reference.suffix.lower() != ".jsonl":
+        return []
+    try:
+        return read_manifest(reference)
+    except DataError:
+        return []

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ctcasr.cli.progress import bar
+from ctcasr.data import Utterance
 from ctcasr.errors import ConfigError
-from ctcasr.scoring import Result, Unit, as_sclite
+from ctcasr.scoring import Result, Unit, as_sclite, read_texts
 from ctcasr.text import NORMALIZERS, Normalizer
 
 AlignmentsFile = Annotated[
@@ -21,6 +23,13 @@ NormalizerName = Enum("NormalizerName", {name: name for name in NORMALIZERS}, ty
 Normalize = Annotated[
     NormalizerName,
     typer.Option("--normalize", help="Differences of spelling to take away from both texts first."),
+]
+ReportFile = Annotated[
+    Path | None, typer.Option("--report", help="Write a page for the browser: errors, slices, sounds.")
+]
+KnownWords = Annotated[
+    Path | None,
+    typer.Option("--known-words", help="Training texts, to tell out-of-vocabulary words in the report."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")]
 
@@ -54,6 +63,32 @@ def write_lines(path: Path, lines: Iterable[str], option: str) -> None:
             file.writelines(f"{line}\n" for line in lines)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror}); choose another {option}") from error
+
+
+def write_report(
+    path: Path,
+    result: Result,
+    utterances: Sequence[Utterance],
+    systems: tuple[str, ...],
+    known_words: Path | None,
+) -> None:
+    """Write the page of a result; its recordings are listened to once more.
+
+    Raises:
+        ConfigError: the file cannot be written.
+        DataError: the file of known words cannot be read.
+    """
+    from ctcasr.report import ReportSettings, report_html
+
+    known = None
+    if known_words is not None:
+        texts = result.normalizer.each(read_texts(known_words))
+        known = frozenset(word for text in texts.values() for word in text.split())
+    first, second = (*systems, "")[:2]
+    settings = ReportSettings(" against ".join(systems), (first, second), known_words=known)
+    with bar("writing the report", len(utterances)) as advance:
+        page = report_html(result, utterances, settings, advance)
+    write_lines(path, [page.rstrip("\n")], "--report")
 
 
 def tell(result: Result, *, as_object: bool, alignments: Path | None) -> None:

@@ -11,7 +11,7 @@ from ctcasr.scoring.corpus import CorpusScore, UtteranceScore, score
 from ctcasr.scoring.counts import ErrorCounts, Unit
 from ctcasr.scoring.reading import read_pair, read_speakers, read_texts
 from ctcasr.scoring.results import Result
-from ctcasr.scoring.sclite import as_sclite
+from ctcasr.scoring.sclite import as_sclite, steps
 from ctcasr.scoring.uncertainty import Interval, rate_interval
 
 __all__ = [
@@ -34,5 +34,6 @@ __all__ = [
     "read_speakers",
     "read_texts",
     "score",
+    "steps",
     "tokenize",
 ]

@@ -65,6 +65,13 @@ class CorpusScore:
         """Share of the utterances with at least one error, in [0, 1]."""
         return self.sentence_errors / len(self.utterances)
 
+    def part(self, utterances: Sequence[UtteranceScore]) -> CorpusScore:
+        """Return the score of some of the utterances."""
+        chosen = {utterance.id for utterance in utterances}
+        missing = tuple(identity for identity in self.missing if identity in chosen)
+        total = sum((utterance.counts for utterance in utterances), start=ErrorCounts())
+        return CorpusScore(self.unit, total, tuple(utterances), missing)
+
     def kaldi_lines(self) -> tuple[str, str]:
         """Return the two lines of Kaldi's `compute-wer`, without line ends.
 

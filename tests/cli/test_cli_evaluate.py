@@ -92,6 +92,16 @@ class TestScores:
         assert [line.split()[0] for line in said[:3]] == ["%CER", "%SER", "%MER"]
         assert not any(line.startswith("%WER") for line in said)
 
+    def test_a_report_has_the_sounds_of_the_worst(
+        self, ctcasr: Run, tiny_bundle: Path, record: Record, manifest: Manifest, tmp_path: Path
+    ) -> None:
+        lines = manifest(entry(record(), "x y z"), entry(tmp_path / "lost.wav", "a"))
+        said = ctcasr("evaluate", lines, "-m", tiny_bundle, "--report", tmp_path / "report.html")
+        assert said.code == 1
+        content = (tmp_path / "report.html").read_text(encoding="utf-8")
+        assert "<h1>tiny on test.jsonl</h1>" in content
+        assert content.count('"mp3":') == 1
+
     def test_segments_of_one_recording(
         self, ctcasr: Run, tiny_bundle: Path, record: Record, manifest: Manifest, tmp_path: Path
     ) -> None:

@@ -93,6 +93,22 @@ class TestScore:
             "name": "basic", "rules": ["compatibility_form", "lower_case", "without_punctuation"],
         }  # fmt: skip
 
+    def test_a_report(self, ctcasr: Run, texts: tuple[Path, Path], tmp_path: Path) -> None:
+        page = tmp_path / "report.html"
+        said = ctcasr("score", *texts, "--report", page, "--known-words", texts[0], "--against", texts[0])
+        assert (said.code, said.err) == (0, "")
+        content = page.read_text(encoding="utf-8")
+        assert "<h1>hyp.txt against ref.txt</h1>" in content
+        assert '"kind":"vocabulary","name":"only known words"' in content
+        assert "vocabulary" not in self._without_words(ctcasr, texts, page)
+        said = ctcasr("score", *texts, "--report", tmp_path / "none" / "r.html")
+        assert (said.code, said.out, len(said.errors)) == (2, "", 1)
+
+    @staticmethod
+    def _without_words(ctcasr: Run, texts: tuple[Path, Path], page: Path) -> str:
+        assert ctcasr("score", *texts, "--report", page).code == 0
+        return page.read_text(encoding="utf-8")
+
     def test_two_systems(self, ctcasr: Run, texts: tuple[Path, Path], tmp_path: Path) -> None:
         (tmp_path / "perfect.txt").write_text(texts[0].read_text(encoding="utf-8"), encoding="utf-8")
         said = ctcasr("score", *texts, "--against", tmp_path / "perfect.txt")
