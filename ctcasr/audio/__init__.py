@@ -7,7 +7,17 @@
 from __future__ import annotations
 
 from ctcasr.audio.formats import AUDIO_SUFFIXES, AudioInfo, RawFormat
-from ctcasr.audio.loading import load, probe
-from ctcasr.audio.resampling import change_speed, resample
+from ctcasr.audio.loading import load, probe, stream
+from ctcasr.audio.resampling import StreamResampler, change_speed, resample
 
-__all__ = ["AUDIO_SUFFIXES", "AudioInfo", "RawFormat", "change_speed", "load", "probe", "resample"]
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "AudioInfo",
+    "RawFormat",
+    "StreamResampler",
+    "change_speed",
+    "load",
+    "probe",
+    "resample",
+    "stream",
+]

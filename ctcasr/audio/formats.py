@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from ctcasr.errors import AudioError, ConfigError
 
@@ -157,6 +161,31 @@ class Segment:
                 f"but the file ends at {length:.3f} s, so it is truncated or the segment is wrong; "
                 "restore the file or correct the segment"
             )
+
+    def cut(
+        self, file: Path, blocks: Iterable[npt.NDArray[np.float32]], sample_rate: int
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield what of the blocks of a whole waveform lies in the segment; stop reading where it ends.
+
+        Args:
+            file: The file, for the message.
+            blocks: `(n,)` each, from the beginning of the file.
+            sample_rate: Their rate in Hz.
+
+        Raises:
+            AudioError: The segment does not lie within the file, give or take 0.05 s at its end.
+        """
+        start, count = self.span(sample_rate)
+        stop = None if count is None else start + count
+        position = 0
+        for block in blocks:
+            inside = block[max(0, start - position) : None if stop is None else max(0, stop - position)]
+            position += len(block)
+            if len(inside):
+                yield inside
+            if stop is not None and position >= stop:
+                return
+        self.check_fits(file, position, sample_rate)
 
 
 def check_wanted_rate(sample_rate: float, name: str) -> None:

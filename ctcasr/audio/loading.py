@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from ctcasr.audio import media, sndfiles
 from ctcasr.audio.formats import RAW_SUFFIXES, AudioInfo, RawFormat, Segment, check_wanted_rate
-from ctcasr.audio.resampling import resample
+from ctcasr.audio.resampling import StreamResampler
 from ctcasr.errors import AudioError
 
 # Sound lies within ±1; past this, samples are integers that were stored as floats without scaling, or damage.
@@ -49,23 +50,63 @@ def load(
         AudioError: The file cannot be read whole, holds no usable sound, or does not hold the segment.
         ConfigError: `sample_rate` is out of range.
     """
+    blocks = list(
+        stream(path, sample_rate, raw=raw, offset_seconds=offset_seconds, duration_seconds=duration_seconds)
+    )
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def stream(
+    path: str | os.PathLike[str],
+    sample_rate: int,
+    *,
+    raw: RawFormat | None = None,
+    offset_seconds: float = 0.0,
+    duration_seconds: float | None = None,
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Read an audio file, or a segment of it, as `load` does, but block by block: joined, they are the same.
+
+    A block is about a minute of sound at 16 kHz, so that memory does not grow with the file.
+
+    Args:
+        path: The file.
+        sample_rate: Wanted rate in Hz, 4,000 to 192,000.
+        raw: What a headerless PCM file holds; required for `.raw` and `.pcm`, left out for all others.
+        offset_seconds: Where to start, zero or more.
+        duration_seconds: How much to read, None for all that follows; at most 0.05 s beyond the end.
+
+    Yields:
+        Blocks `(n,)` float32, n > 0, finite; at least one.
+
+    Raises:
+        AudioError: As `load` does; damage shows when the block that has it is reached.
+        ConfigError: `sample_rate` is out of range.
+    """
     check_wanted_rate(sample_rate, "sample_rate")
     file = Path(path)
     segment = Segment(offset_seconds, duration_seconds)
     segment.check(file)
     demuxer = _examine(file, raw)
-    if demuxer is None:
-        waveform, file_rate = sndfiles.read(file, segment, raw)
-    else:
-        waveform, file_rate = media.read(file, segment, demuxer)
-    _check_samples(file, waveform, file_rate, offset_seconds)
-    resampled = resample(waveform, file_rate, sample_rate)
-    if not len(resampled):
+    read = sndfiles.blocks(file, segment, raw) if demuxer is None else media.blocks(file, segment, demuxer)
+    resampler: StreamResampler | None = None
+    position, file_rate, written = 0, 0, 0
+    for block, file_rate in read:
+        if resampler is None:
+            resampler = StreamResampler(file_rate, sample_rate)
+        _check_samples(file, block, file_rate, offset_seconds + position / file_rate)
+        position += len(block)
+        converted = resampler(block)
+        written += len(converted)
+        if len(converted):
+            yield converted
+    rest = resampler.finish() if resampler is not None else np.zeros(0, np.float32)
+    if len(rest):
+        yield rest
+    if not written + len(rest):
         raise AudioError(
-            f"{file}: {len(waveform)} samples at {file_rate} Hz are less than one at {sample_rate} Hz, "
+            f"{file}: {position} samples at {file_rate} Hz are less than one at {sample_rate} Hz, "
             "expected some sound; drop the file"
         )
-    return resampled
 
 
 def probe(path: str | os.PathLike[str], raw: RawFormat | None = None) -> AudioInfo:

@@ -37,35 +37,24 @@ def sniff(head: bytes) -> str | None:
     return None
 
 
-def read(file: Path, segment: Segment, demuxer: str) -> tuple[npt.NDArray[np.float32], int]:
-    """Decode a segment of a media file's first audio stream and average its channels.
+def blocks(file: Path, segment: Segment, demuxer: str) -> Iterator[tuple[npt.NDArray[np.float32], int]]:
+    """Decode a segment of a media file's first audio stream block by block and average its channels.
 
     Decoding starts at the beginning of the file whatever the offset, because media clocks are not exact to
     the sample; memory holds the segment only.
 
-    Returns:
-        The waveform `(N,)`, and its rate in Hz, which is the stream's own.
+    Yields:
+        Blocks `(n,)` of the waveform, each with its rate in Hz, which is the stream's own.
 
     Raises:
-        AudioError: `av` is not installed, or the file or the segment cannot be read whole.
+        AudioError: `av` is not installed, or the file or the segment cannot be read whole, which may show at
+            its end only.
     """
     with _open(file, demuxer) as (container, stream):
         rate = int(stream.rate or 0)
         check_file_rate(file, rate)
-        start, wanted = segment.span(rate)
-        stop = None if wanted is None else start + wanted
-        blocks = [np.zeros(0, np.float32)]
-        position = 0
-        for block in _decode(file, container, stream):
-            blocks.append(block[max(0, start - position) : None if stop is None else max(0, stop - position)])
-            position += len(block)
-            if stop is not None and position >= stop:
-                break
-        else:
-            check_length(file, position, rate)
-            _check_promise(file, _promised_seconds(container, stream), position / rate)
-            segment.check_fits(file, position, rate)
-    return np.concatenate(blocks), rate
+        for block in segment.cut(file, _decode_all(file, container, stream), rate):
+            yield block, rate
 
 
 def probe(file: Path, demuxer: str) -> AudioInfo:
@@ -83,6 +72,17 @@ def probe(file: Path, demuxer: str) -> AudioInfo:
             seconds = sum(len(block) for block in _decode(file, container, stream)) / rate
         check_length(file, round(seconds * rate), rate)
         return AudioInfo(file, rate, channels, seconds, container.format.name.split(",")[0].upper(), codec)
+
+
+def _decode_all(file: Path, container: Any, stream: Any) -> Iterator[npt.NDArray[np.float32]]:
+    """Decode the whole stream, and check that it is as long as the container promises."""
+    position = 0
+    for block in _decode(file, container, stream):
+        position += len(block)
+        yield block
+    rate = int(stream.rate)
+    check_length(file, position, rate)
+    _check_promise(file, _promised_seconds(container, stream), position / rate)
 
 
 def _decode(file: Path, container: Any, stream: Any) -> Iterator[npt.NDArray[np.float32]]:

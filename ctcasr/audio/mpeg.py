@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctcasr.audio.containers import RESTORE_ADVICE, check_frames
+from ctcasr.audio.patched import Patch
 from ctcasr.errors import AudioError
 
 # ISO 11172-3 and 13818-3, layer III: kbit/s by index, and Hz of MPEG 1 by index (2 halves, 2.5 quarters).
@@ -36,13 +37,13 @@ class _Stream:
     promised: int | None
 
 
-def check_mp3(file: Path) -> bytes | None:
+def check_mp3(file: Path) -> Patch | None:
     """Walk an MP3 file from frame to frame and check that it holds all that it promises.
 
     The walk touches the header of every frame, about 38 for a second of sound.
 
     Returns:
-        None when the file can be read as it is, or a replacement with a Xing header when it has none.
+        None when the file can be read as it is, or the Xing header to read it with when it has none.
 
     Raises:
         AudioError: A frame is cut, frames are missing or damaged, or there are more than promised.
@@ -52,7 +53,7 @@ def check_mp3(file: Path) -> bytes | None:
         if walked.promised is not None:
             check_frames(file, walked.promised, walked.frames)
             return None
-        return _xing_frame(walked) + data[walked.first_position :]
+        return Patch(_xing_frame(walked), walked.first_position)
 
 
 def _walk(file: Path, data: mmap.mmap) -> _Stream:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from ctcasr.audio.formats import (
 )
 from ctcasr.audio.mpeg import check_mp3
 from ctcasr.audio.ogg import check_ogg
+from ctcasr.audio.patched import Patch, PatchedFile
 from ctcasr.errors import AudioError
 
 # Samples decoded at a time (4 MiB): a header can promise what it likes, memory follows what is really there.
@@ -65,29 +65,33 @@ class _Sound:
         return int(self.handle.samplerate)
 
 
-def read(file: Path, segment: Segment, raw: RawFormat | None) -> tuple[npt.NDArray[np.float32], int]:
-    """Read a segment of a file and average its channels.
+def blocks(
+    file: Path, segment: Segment, raw: RawFormat | None
+) -> Iterator[tuple[npt.NDArray[np.float32], int]]:
+    """Read a segment of a file block by block and average its channels.
 
-    Returns:
-        The waveform `(N,)`, and its rate in Hz, which is the file's own.
+    Yields:
+        Blocks `(n,)` of the waveform, each with its rate in Hz, which is the file's own.
 
     Raises:
-        AudioError: The file or the segment cannot be read whole.
+        AudioError: The file or the segment cannot be read whole, which may show at its end only.
     """
     with _open(file, raw) as sound:
         rate = sound.sample_rate
-        start, wanted = segment.span(rate)
         if sound.frames is None:
-            waveform = _read_unknown(sound)
-            segment.check_fits(file, len(waveform), rate)
-            return waveform[start : None if wanted is None else start + wanted], rate
+            for block in segment.cut(file, _decode_unknown(sound), rate):
+                yield block, rate
+            return
         segment.check_fits(file, sound.frames, rate)
+        start, wanted = segment.span(rate)
         expected = sound.frames - start if wanted is None else min(wanted, sound.frames - start)
         if start:
             sound.handle.seek(start)
-        waveform = _read_frames(sound.handle, expected)
-    containers.check_frames(file, expected, len(waveform))
-    return waveform, rate
+        found = 0
+        for block in _decode(sound.handle, expected):
+            found += len(block)
+            yield block, rate
+    containers.check_frames(file, expected, found)
 
 
 def probe(file: Path, raw: RawFormat | None) -> AudioInfo:
@@ -98,32 +102,32 @@ def probe(file: Path, raw: RawFormat | None) -> AudioInfo:
     """
     with _open(file, raw) as sound:
         rate, handle = sound.sample_rate, sound.handle
-        frames = len(_read_unknown(sound)) if sound.frames is None else sound.frames
+        frames = sum(map(len, _decode_unknown(sound))) if sound.frames is None else sound.frames
         return AudioInfo(file, rate, handle.channels, frames / rate, handle.format, handle.subtype)
 
 
-def _read_unknown(sound: _Sound) -> npt.NDArray[np.float32]:
+def _decode_unknown(sound: _Sound) -> Iterator[npt.NDArray[np.float32]]:
     """Decode a whole stream that does not say how long it is: seeking in it past its end would fail."""
-    waveform = _read_frames(sound.handle, int(MAX_SECONDS * sound.sample_rate) + 1)
-    check_length(sound.file, len(waveform), sound.sample_rate)
-    return waveform
+    found = 0
+    for block in _decode(sound.handle, int(MAX_SECONDS * sound.sample_rate) + 1):
+        found += len(block)
+        yield block
+    check_length(sound.file, found, sound.sample_rate)
 
 
-def _read_frames(handle: Any, most: int) -> npt.NDArray[np.float32]:
-    """Decode at most so many frames, averaging the channels; the result is shorter when there are fewer."""
+def _decode(handle: Any, most: int) -> Iterator[npt.NDArray[np.float32]]:
+    """Decode at most so many frames, averaging the channels; fewer come when there are fewer."""
     block_frames = max(1, _BLOCK_SAMPLES // handle.channels)
-    blocks = [np.zeros(0, np.float32)]
     left = most
     while left > 0:
         asked = min(left, block_frames)
         block = handle.read(asked, dtype="float32", always_2d=True)
         # Infinities of either sign become NaN here; the loader finds and reports them.
         with np.errstate(all="ignore"):
-            blocks.append(block.mean(axis=1) if handle.channels > 1 else block[:, 0])
+            yield block.mean(axis=1) if handle.channels > 1 else block[:, 0]
         left -= len(block)
         if len(block) < asked:
             break
-    return blocks[1] if len(blocks) == 2 else np.concatenate(blocks)
 
 
 @contextmanager
@@ -164,14 +168,14 @@ def _open_handle(file: Path, raw: RawFormat | None) -> Any:
     handle = _SequentialSoundFile(str(file))
     try:
         _check_supported(file, handle)
-        repaired = _repair(file, handle)
+        patch = _repair(file, handle)
     except BaseException:
         handle.close()
         raise
-    if repaired is None:
+    if patch is None:
         return handle
     handle.close()
-    return _SequentialSoundFile(io.BytesIO(repaired))
+    return _SequentialSoundFile(PatchedFile(file, patch))
 
 
 def _check_supported(file: Path, handle: Any) -> None:
@@ -182,14 +186,13 @@ def _check_supported(file: Path, handle: Any) -> None:
         )
 
 
-def _repair(file: Path, handle: Any) -> bytes | None:
-    """Check what the container promises, and return its bytes with a length where a streamer left none."""
+def _repair(file: Path, handle: Any) -> Patch | None:
+    """Check what the container promises, and return a header with a length where a streamer left none."""
     if handle.format in _CHUNKED:
         position = containers.check_chunks(file)
         if position is not None:
-            content = bytearray(file.read_bytes())
-            content[position : position + 4] = b"\xff\xff\xff\xff"
-            return bytes(content)
+            with file.open("rb") as stream:
+                return Patch(stream.read(position) + b"\xff\xff\xff\xff", position + 4)
     elif handle.format == "NIST":
         containers.check_sphere(file, handle.frames)
     elif handle.format == "OGG":

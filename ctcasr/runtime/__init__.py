@@ -8,8 +8,11 @@ from ctcasr.runtime.bundle import (
     find_bundle,
     read_bundle,
 )
+from ctcasr.runtime.long_audio import LongAudioSettings
 from ctcasr.runtime.outputs import FORMATS, DistinctNames, OutputFolder
-from ctcasr.runtime.recognizer import Recognizer, Transcript
+from ctcasr.runtime.recognizer import Recognizer
+from ctcasr.runtime.transcript import Segment, Transcript
+from ctcasr.runtime.window_cutting import WindowSettings
 from ctcasr.runtime.words import Word
 
 __all__ = [
@@ -17,10 +20,13 @@ __all__ = [
     "Bundle",
     "BundleDescription",
     "DistinctNames",
+    "LongAudioSettings",
     "OutputFolder",
     "Recognizer",
+    "Segment",
     "TrainingSummary",
     "Transcript",
+    "WindowSettings",
     "Word",
     "bundled_names",
     "find_bundle",

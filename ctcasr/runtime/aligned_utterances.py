@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from ctcasr import audio
 from ctcasr.data import Utterance
 from ctcasr.errors import CtcAsrError, DataError
 from ctcasr.runtime.alignment import AlignmentOptions, align_transcript
+from ctcasr.runtime.ordered import map_ordered
 from ctcasr.runtime.recognizer import Recognizer
-from ctcasr.runtime.threads import in_order
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,12 @@ def align_utterances(
         except CtcAsrError as error:
             return AlignedUtterance(utterance, error=f"{utterance}: {error}")
 
-    return in_order(align_one, utterances, threads)
+    threads = threads or os.cpu_count() or 1
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield from map_ordered(align_one, utterances, pool, 4 * threads)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _align_one(

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ctcasr.errors import ConfigError, CtcAsrError
-from ctcasr.runtime.recognizer import Transcript
+from ctcasr.runtime.transcript import Transcript
 
 
 def as_text(transcript: Transcript) -> str:

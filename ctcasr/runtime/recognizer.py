@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,64 +15,30 @@ import numpy.typing as npt
 
 from ctcasr import audio
 from ctcasr.data import Utterance
-from ctcasr.decoding import Hypothesis, check_log_probs
-from ctcasr.decoding.confidence import CANDIDATES
+from ctcasr.decoding import check_log_probs
 from ctcasr.errors import AudioError, BundleError, ConfigError, CtcAsrError, DataError
 from ctcasr.features import FeatureExtractor
 from ctcasr.runtime.bundle import DESCRIPTION, Bundle, find_bundle, read_bundle
-from ctcasr.runtime.confidence import evidence_of
 from ctcasr.runtime.decoder import DecodingOptions, make_decoder
+from ctcasr.runtime.long_audio import LongAudioSettings, Pipeline, Stages
+from ctcasr.runtime.ordered import map_ordered
+from ctcasr.runtime.pauses import PauseSplitter, SegmentRows
+from ctcasr.runtime.segment_decoder import SegmentDecoder
 from ctcasr.runtime.session import AcousticSession
-from ctcasr.runtime.threads import in_order
-from ctcasr.runtime.words import Word, texts_of, words_of
-from ctcasr.text import Vocabulary
+from ctcasr.runtime.transcript import Segment, Transcript, transcript_of
+from ctcasr.runtime.window_cutting import WindowCutter
 
-MAX_SECONDS = 1800.0
-"""Longest recording that is recognised in one piece; memory grows by about 45 MB a minute."""
-
-SPELLINGS = 4
-"""Hypotheses that are searched for each alternative: some have the same text."""
+Watch = Callable[[int, float, float], None]
+"""Is told the number of a recording, the seconds of it that are recognised, and the share of all of it."""
 
 
 @dataclass(frozen=True)
-class Alternative:
-    """One of the best hypotheses: its text, and natural logarithms of its scores as `Hypothesis` has them."""
+class _Workers:
+    """Who recognises: windows of long recordings go to a pool of their own, which waits for nobody."""
 
-    text: str
-    log_prob: float
-    acoustic_log_prob: float
-    lm_log_prob: float
-
-
-@dataclass(frozen=True)
-class Transcript:
-    """What was recognised in one recording, or why nothing was.
-
-    Attributes:
-        id: the utterance's id, or the stem of the file's name.
-        audio_path: the recording; empty for a waveform.
-        duration_seconds: of the audio that was recognised.
-        text: the words, one space between them.
-        words: words with times and confidences. A word's confidence is the probability that it is correct where
-            the bundle is calibrated for the decoder (`ctcasr calibrate`). Where it is not, it is the word's
-            posterior among the best hypotheses of a beam search, or its symbols' mean probability if greedy.
-        confidence: in the whole text, in [0, 1], never calibrated: posterior of the best hypothesis of a beam
-            search; if greedy, mean confidence of the symbols, 1 where nothing was recognised.
-        error: why the recording could not be recognised; empty if it was.
-        timings: seconds spent on `read`, `features`, `network` and `decode`.
-        alternatives: the best hypotheses of different texts, the transcript's own first; as many as were asked
-            for, or fewer if the search has no more.
-    """
-
-    id: str
-    audio_path: str = ""
-    duration_seconds: float = 0.0
-    text: str = ""
-    words: tuple[Word, ...] = ()
-    confidence: float = 0.0
-    error: str = ""
-    timings: dict[str, float] = field(default_factory=dict)
-    alternatives: tuple[Alternative, ...] = ()
+    threads: int
+    windows: Executor | None = None
+    watch: Watch | None = None
 
 
 class Recognizer:
@@ -88,6 +56,7 @@ class Recognizer:
         *,
         decoding: DecodingOptions | None = None,
         alternatives: int = 1,
+        long_audio: LongAudioSettings | None = None,
     ) -> None:
         """Load the bundle's network, and its language model and lexicon if it has them.
 
@@ -95,7 +64,8 @@ class Recognizer:
             bundle: to recognise with.
             precision: of the network; by default int8 where there is one.
             decoding: what is wanted of the decoder, beyond what the bundle says.
-            alternatives: hypotheses wanted of each recording.
+            alternatives: hypotheses wanted of each recording, or of each segment of a long one.
+            long_audio: how recordings are cut that are longer than a window.
 
         Raises:
             BundleError: a file of the bundle is missing, damaged, or does not fit the others.
@@ -103,8 +73,8 @@ class Recognizer:
             DataError: a language model or lexicon of the options is damaged.
         """
         self.bundle = bundle
-        self._alternatives = alternatives
-        self._decode = make_decoder(bundle, decoding)
+        self.long_audio = long_audio or LongAudioSettings()
+        self._decode = SegmentDecoder(bundle, make_decoder(bundle, decoding), alternatives)
         self._session = AcousticSession(bundle, precision)
         try:
             self._extractor = FeatureExtractor(bundle.description.features, bundle.description.statistics)
@@ -141,13 +111,20 @@ class Recognizer:
         *,
         decoding: DecodingOptions | None = None,
         alternatives: int = 1,
+        long_audio: LongAudioSettings | None = None,
     ) -> Recognizer:
         """Load a bundle by path or by the name it has inside the package; by default the package's own.
 
         Raises:
             BundleError: there is no such bundle, or it is damaged.
         """
-        return cls(read_bundle(find_bundle(bundle)), precision, decoding=decoding, alternatives=alternatives)
+        return cls(
+            read_bundle(find_bundle(bundle)),
+            precision,
+            decoding=decoding,
+            alternatives=alternatives,
+            long_audio=long_audio,
+        )
 
     @property
     def precision(self) -> str:
@@ -172,88 +149,117 @@ class Recognizer:
         )
         return self.log_probs(waveform)
 
+    def cutter(self) -> WindowCutter:
+        """Return what cuts one recording into windows."""
+        features = self.bundle.description.features
+        step = self.bundle.description.subsampling * features.hop_samples
+        return WindowCutter(self.long_audio.windows, features.sample_rate, step)
+
     def transcribe(
-        self, recordings: Iterable[str | Path | Utterance], *, threads: int | None = None
+        self,
+        recordings: Iterable[str | Path | Utterance],
+        *,
+        threads: int | None = None,
+        watch: Watch | None = None,
     ) -> Iterator[Transcript]:
-        """Return a transcript for each recording, in the order given, as they are made.
+        """Yield a transcript for each recording, in the order given.
 
         A recording that cannot be read yields a transcript with `error` set, and the others go on. Each is
         recognised alone, several at a time, so that no transcript depends on its neighbours; only a few
-        are held in memory at once.
+        are held in memory at once. Of a long recording only the windows in work are in memory.
 
         Args:
             recordings: audio files, or utterances of a manifest.
-            threads: recordings at a time; by default one for each processor.
+            threads: recordings, or windows of a long recording, at a time; by default one for each processor.
+            watch: is told, by any thread, how far a recording is, when a window of it or all of it is done.
         """
-        return in_order(self._transcribe_one, recordings, threads)
+        threads = threads or os.cpu_count() or 1
+        with ExitStack() as stack:
+            pool = ThreadPoolExecutor(threads)
+            stack.callback(pool.shutdown, cancel_futures=True)
+            windows = ThreadPoolExecutor(threads) if threads > 1 else None
+            if windows is not None:
+                stack.callback(windows.shutdown, cancel_futures=True)
+            workers = _Workers(threads, windows, watch)
+            yield from map_ordered(
+                lambda numbered: self._transcribe_one(*numbered, workers),
+                enumerate(recordings),
+                pool,
+                4 * threads,
+            )
 
-    def _transcribe_one(self, recording: str | Path | Utterance) -> Transcript:
+    def _transcribe_one(
+        self, number: int, recording: str | Path | Utterance, workers: _Workers
+    ) -> Transcript:
         if isinstance(recording, Utterance):
             identity, path = recording.id, recording.audio_path
             offset, duration = recording.offset_seconds, recording.duration_seconds
         else:
             identity, path, offset, duration = Path(recording).stem, Path(recording), 0.0, None
-        started = time.perf_counter()
         rate = self.bundle.description.features.sample_rate
+        report = None
         try:
-            seconds = audio.probe(path).duration_seconds if duration is None else duration
-            if seconds > MAX_SECONDS:
-                raise AudioError(
-                    f"{path}: lasts {seconds / 60:.0f} minutes; expected at most {MAX_SECONDS / 60:.0f}: "
-                    "cut it into pieces first"
-                )
-            waveform = audio.load(path, rate, offset_seconds=offset, duration_seconds=duration)
-            read_seconds = time.perf_counter() - started
-            return self.transcribe_waveform(waveform, identity, str(path), read_seconds=read_seconds)
+            if workers.watch is not None:
+                watch = workers.watch
+                whole = audio.probe(path).duration_seconds if duration is None else duration
+
+                def report(seconds: float) -> None:
+                    watch(number, seconds, min(1.0, seconds / whole))
+
+            blocks = audio.stream(path, rate, offset_seconds=offset, duration_seconds=duration)
+            transcript = self._recognise(blocks, workers, report)
+            return replace(transcript, id=identity, audio_path=str(path))
         except AudioError as error:
             return Transcript(identity, str(path), error=str(error))
         except CtcAsrError as error:
             return Transcript(identity, str(path), error=f"{path}: {error}")
 
     def transcribe_waveform(
-        self,
-        waveform: npt.NDArray[np.float32],
-        identity: str = "",
-        audio_path: str = "",
-        *,
-        read_seconds: float = 0.0,
+        self, waveform: npt.NDArray[np.float32], identity: str = "", *, threads: int = 1
     ) -> Transcript:
-        """Transcribe a mono float32 waveform `(N,)` at the bundle's sample rate."""
-        times = [time.perf_counter()]
-        features = self._extractor(waveform)
-        times.append(time.perf_counter())
-        log_probs = self._session(features)
-        times.append(time.perf_counter())
-        decoder, vocabulary = self._decode, self.bundle.vocabulary
-        hypotheses = decoder(log_probs, max(SPELLINGS * self._alternatives, CANDIDATES))
-        duration = len(waveform) / self.bundle.description.features.sample_rate
-        words = words_of(hypotheses[0], vocabulary, self.bundle.frame_seconds, duration)
-        evidence, confidence = evidence_of(hypotheses, words, vocabulary, is_greedy=decoder.is_greedy)
-        alternatives = _distinct(hypotheses, vocabulary, self._alternatives) if self._alternatives > 1 else ()
-        times.append(time.perf_counter())
-        stages = dict(zip(("features", "network", "decode"), np.diff(times).tolist(), strict=True))
-        return Transcript(
-            id=identity,
-            audio_path=audio_path,
-            duration_seconds=duration,
-            text=" ".join(word.text for word in words),
-            words=tuple(
-                replace(word, confidence=decoder.confidence(shown))
-                for word, shown in zip(words, evidence, strict=True)
-            ),
-            confidence=confidence,
-            timings={"read": read_seconds, **stages},
-            alternatives=alternatives,
+        """Transcribe a mono float32 waveform `(N,)` at the bundle's sample rate.
+
+        Args:
+            waveform: of any length; an empty one has no words.
+            identity: of the transcript.
+            threads: windows of a long waveform at a time.
+        """
+        if threads == 1:
+            return replace(self._recognise([waveform], _Workers(1)), id=identity)
+        with ThreadPoolExecutor(threads) as pool:
+            return replace(self._recognise([waveform], _Workers(threads, pool)), id=identity)
+
+    def _recognise(
+        self,
+        blocks: Iterable[npt.NDArray[np.float32]],
+        workers: _Workers,
+        report: Callable[[float], None] | None = None,
+    ) -> Transcript:
+        """Return the transcript, without a name, of a waveform that comes in blocks."""
+        stages = Stages()
+
+        def score(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            with stages("features"):
+                features = self._extractor(waveform)
+            with stages("network"):
+                return self._session(features)
+
+        def decode(rows: SegmentRows, duration_seconds: float) -> Segment:
+            with stages("decode"):
+                return self._decode(rows, duration_seconds)
+
+        rate, frame_seconds = self.bundle.description.features.sample_rate, self.bundle.frame_seconds
+        pipeline = Pipeline(
+            score,
+            decode,
+            lambda: PauseSplitter(self.long_audio.pauses, self.bundle.vocabulary, frame_seconds),
+            report,
+            workers.windows,
+            workers.threads,
         )
-
-
-def _distinct(hypotheses: Iterable[Hypothesis], vocabulary: Vocabulary, most: int) -> tuple[Alternative, ...]:
-    """Return the best hypothesis of each text, but no more than so many: others differ in their spaces alone."""
-    found: dict[str, Alternative] = {}
-    for hypothesis in hypotheses:
-        text = " ".join(texts_of(hypothesis, vocabulary))
-        scores = hypothesis.log_prob, hypothesis.acoustic_log_prob, hypothesis.lm_log_prob
-        found.setdefault(text, Alternative(text, *scores))
-        if len(found) == most:
-            break
-    return tuple(found.values())
+        cutter = self.cutter()
+        segments = tuple(pipeline.segments(stages.reading(blocks), cutter, frame_seconds, rate))
+        duration = cutter.samples / rate
+        if report is not None:
+            report(duration)
+        return transcript_of(segments, duration, stages.seconds)

@@ -16,7 +16,6 @@ from ctcasr.data import Utterance
 from ctcasr.decoding import Hypothesis, Token
 from ctcasr.errors import BundleError
 from ctcasr.runtime import Recognizer, Transcript
-from ctcasr.runtime import recognizer as recognizer_module
 from ctcasr.runtime.words import Word, words_of
 from ctcasr.text import Vocabulary
 
@@ -129,34 +128,6 @@ class TestTranscribe:
         transcript = recognizer.transcribe_waveform(noise()[:samples])
         assert transcript.duration_seconds == samples / 8000
         assert all(word.end_seconds <= transcript.duration_seconds for word in transcript.words)
-
-
-class TestLongRecordings:
-    def test_a_longer_one_is_refused(
-        self, recognizer: Recognizer, record: Record, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(recognizer_module, "MAX_SECONDS", 1.0)
-        at_limit, above = record("limit.wav", seconds=1.0), record("above.wav", seconds=1.01)
-        found = list(recognizer.transcribe([at_limit, above]))
-        assert found[0].error == ""
-        assert found[1].error.startswith(f"{above}: lasts ")
-        assert "expected at most" in found[1].error
-
-    def test_a_short_segment_of_a_long_one_is_not(
-        self, recognizer: Recognizer, record: Record, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(recognizer_module, "MAX_SECONDS", 1.0)
-        path = record(seconds=3.0)
-        segments = [Utterance("a", path, 0.5, offset_seconds=2.0), Utterance("b", path, 1.5)]
-        assert [bool(transcript.error) for transcript in recognizer.transcribe(segments)] == [False, True]
-
-    def test_the_message_counts_minutes(
-        self, recognizer: Recognizer, record: Record, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(recognizer_module, "MAX_SECONDS", 120.0)
-        path = record()
-        error = next(recognizer.transcribe([Utterance("a", path, 600.0)])).error
-        assert error == f"{path}: lasts 10 minutes; expected at most 2: cut it into pieces first"
 
 
 class TestUtterances:
