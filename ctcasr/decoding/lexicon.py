@@ -19,6 +19,9 @@ WORD_START_MARK = "▁"
 
 UNKNOWN = "<unk>"
 
+BITS = 64
+"""Most symbols of which sets are kept as bits."""
+
 
 @dataclass(frozen=True)
 class Trie:
@@ -182,6 +185,15 @@ class Lexicon:
         )
 
 
+def _children(trie: Trie, symbols: int) -> npt.NDArray[np.uint64]:
+    """Return the symbols of each node's children as bits, with an empty row behind; nothing if they do not fit."""
+    if symbols > BITS:
+        return np.zeros(0, np.uint64)
+    bits = np.zeros(len(trie.entered) + 1, np.uint64)
+    np.bitwise_or.at(bits, trie.parents[1:], np.uint64(1) << trie.entered[1:].astype(np.uint64))
+    return bits
+
+
 def shown(text: str) -> str:
     """Return a text as a message quotes it, shortened if it is long."""
     return repr(text if len(text) <= 40 else text[:40] + "...")
@@ -254,6 +266,7 @@ def lexicon_arrays(lexicon: Lexicon, scores: WordScores, lm_weight: float) -> Le
     return LexiconArrays(
         first=np.append(trie.first, trie.first[-1]).astype(np.int32),
         entered=np.append(trie.entered, 0).astype(np.int32),
+        children=_children(trie, len(lexicon.kinds)),
         look_ahead=look_ahead,
         factor=factor,
         word_first=np.searchsorted(ends, np.arange(nodes + 2)).astype(np.int32),

@@ -40,6 +40,9 @@ Row = npt.NDArray[np.float32]
 
 BLANK = 0
 
+ROUNDED = 1.0 - 1e-6
+"""By how much a bound is lowered, which is more than it is rounded."""
+
 TINY = 1e-37
 """Probabilities below this are no exact float32 numbers, and are computed anew from their logarithms."""
 
@@ -60,16 +63,18 @@ def advance(
         if row[BLANK] > weights.blank_skip:
             _pass_blank(row, state)
             continue
-        needed = _needed(_probability(row, probs, BLANK), state, lexicon, model, weights)
-        picked = _pick(row, probs, needed, state, weights)
-        best, lowest = _stay(row, probs, picked, state)
+        best, lowest = _stay(row, probs, state)
+        floor = lowest if state.counts[BEAM] == weights.beam else 0.0
+        reach, first = _reach(state, lexicon, model, weights)
+        limit = max(floor, best * weights.score_factor)
+        picked = _pick(row, probs, limit / (reach * weights.most_factor), state, weights)
         made = 0
         if picked > 0:
-            floor = lowest if state.counts[BEAM] == weights.beam else 0.0
+            _mark_taken(picked, state)
             if weights.mode == LEXICON:
-                made, best = _extend_words(picked, best, floor, state, lexicon, model, hot, weights)
+                made, best = _extend_words(picked, first, best, floor, state, lexicon, model, hot, weights)
             else:
-                made, best = _extend(picked, best, floor, state, lexicon, model, hot, weights)
+                made, best = _extend(picked, first, best, floor, state, lexicon, model, hot, weights)
             for place in range(picked):
                 state.place_of[state.picks[place].token] = -1
         if best <= 0.0:
@@ -88,31 +93,26 @@ def _probability(row: Row, probs: Row, token: int) -> float:
 
 
 @inline_kernel
-def _needed(
-    blank_prob: float,
-    state: SearchState,
-    lexicon: LexiconArrays,
-    model: NGramArrays,
-    weights: SearchWeights,
-) -> float:
-    """Return a probability; a symbol that does not exceed it cannot make a prefix that survives the frame.
+def _reach(
+    state: SearchState, lexicon: LexiconArrays, model: NGramArrays, weights: SearchWeights
+) -> tuple[float, int]:
+    """Return the largest score from which a prefix may grow, and where in the beam the best prefix is.
 
-    The best prefix keeps at least what a blank leaves it, and so does the worst of a full beam.
+    With it, a fresh prefix has the symbol's probability times `most_factor` times this, at most.
     """
     slots, base = state.slots, state.counts[BASE]
-    most, least, reach = 0.0, np.inf, 0.0
-    for slot in range(base, base + state.counts[BEAM]):
+    reach, most, first = 0.0, 0.0, 0
+    for index in range(state.counts[BEAM]):
+        slot = base + index
         mass = slots[slot].blank + slots[slot].symbol
-        most, least = max(most, mass), min(least, mass)
+        if mass > most:
+            most, first = mass, index
         if weights.mode == LEXICON:
             if slots[slot].end_factor < 0.0:
                 slots[slot].end_factor = _end_factor(slot, state, lexicon, model, weights)
             mass *= max(1.0, slots[slot].end_factor)
         reach = max(reach, mass)
-    if state.counts[BEAM] < weights.beam:
-        least = 0.0
-    limit = blank_prob * max(least, most * weights.score_factor)
-    return limit / (reach * weights.most_factor) * (1.0 - 1e-9)  # below the bound by more than it is rounded
+    return reach, first
 
 
 @inline_kernel
@@ -145,10 +145,13 @@ def ending_factor(
 
 @inline_kernel
 def _pick(row: Row, probs: Row, needed: float, state: SearchState, weights: SearchWeights) -> int:
-    """List the symbols to grow by, the most probable first, ties to the lower number; return how many."""
+    """List the symbols to grow by, the most probable first, ties to the lower number; return how many.
+
+    A symbol whose probability is below `needed` makes no prefix that survives the frame, and is left out.
+    """
     picks, place_of = state.picks, state.place_of
     count, most, threshold = 0, weights.tokens, weights.min_token_log_prob
-    lowest = np.float32(needed) if needed > TINY else np.float32(-1.0)
+    lowest = np.float32(needed * ROUNDED) if needed > TINY else np.float32(-1.0)
     for token in range(1, len(row)):
         if probs[token] < lowest:
             continue
@@ -183,18 +186,14 @@ def _pass_blank(row: Row, state: SearchState) -> None:
 
 
 @inline_kernel
-def _stay(row: Row, probs: Row, picked: int, state: SearchState) -> tuple[float, float]:
+def _stay(row: Row, probs: Row, state: SearchState) -> tuple[float, float]:
     """Score the prefixes that are in the beam already; return the best score and the lowest.
 
     A prefix may repeat its last symbol, and merge with what its parent grows into, however improbable that is.
     """
-    slots, slot_of, place_of = state.slots, state.slot_of, state.place_of
-    taken, total, base = state.taken, state.total, state.counts[BASE]
-    beam = state.counts[BEAM]
-    for index in range(beam * picked):
-        taken[index] = False
+    slots, slot_of, total, base = state.slots, state.slot_of, state.total, state.counts[BASE]
     blank_prob, best, lowest = _probability(row, probs, BLANK), 0.0, np.inf
-    for index in range(beam):
+    for index in range(state.counts[BEAM]):
         slot = base + index
         stays = slots[slot].symbol
         blank = (slots[slot].blank + stays) * blank_prob
@@ -202,9 +201,6 @@ def _stay(row: Row, probs: Row, picked: int, state: SearchState) -> tuple[float,
         if token >= 0:
             other = slot_of[slots[slot].parent]
             if other >= 0:
-                place = place_of[token]
-                if place >= 0:
-                    taken[(other - base) * picked + place] = True
                 passed = slots[other].blank
                 if slots[other].token != token:
                     passed += slots[other].symbol
@@ -217,8 +213,22 @@ def _stay(row: Row, probs: Row, picked: int, state: SearchState) -> tuple[float,
 
 
 @inline_kernel
+def _mark_taken(picked: int, state: SearchState) -> None:
+    """Note which children by the picked symbols are in the beam already, and have got what their parents give."""
+    slots, base, beam = state.slots, state.counts[BASE], state.counts[BEAM]
+    for index in range(beam * picked):
+        state.taken[index] = False
+    for slot in range(base, base + beam):
+        if slots[slot].token >= 0:
+            place, parent = state.place_of[slots[slot].token], state.slot_of[slots[slot].parent]
+            if place >= 0 and parent >= 0:
+                state.taken[(parent - base) * picked + place] = True
+
+
+@inline_kernel
 def _extend(
     picked: int,
+    first: int,
     best: float,
     floor: float,
     state: SearchState,
@@ -229,12 +239,14 @@ def _extend(
 ) -> tuple[int, float]:
     """Score the prefixes that grow by a symbol, without a lexicon; return their number, and the best score.
 
-    A fresh prefix has to beat `floor`: a full beam of prefixes stays.
+    They have to beat `floor`, the lowest score of a full beam. The best prefix, `first`, comes first: what grows
+    from it shows what is out of reach for the others.
     """
     slots, picks, taken, total, fresh = state.slots, state.picks, state.taken, state.total, state.fresh
     base, beam, made = state.counts[BASE], state.counts[BEAM], 0
     limit = max(floor, best * weights.score_factor)
-    for index in range(beam):
+    for turn in range(beam):
+        index = first if turn == 0 else turn - (turn <= first)
         slot = base + index
         blank, token = slots[slot].blank, slots[slot].token
         mass = blank + slots[slot].symbol
@@ -264,7 +276,12 @@ def _extend(
 @inline_kernel
 def _child(lexicon: LexiconArrays, node: int, token: int) -> int:
     """Return the trie node below `node` by a symbol, or -1."""
-    low, end = lexicon.first[node], lexicon.first[node + 1]
+    low, end = np.int64(lexicon.first[node]), np.int64(lexicon.first[node + 1])
+    if len(lexicon.children) > 0:
+        children, bit = lexicon.children[node], np.uint64(1) << np.uint64(token)
+        if children & bit == np.uint64(0):
+            return -1
+        return low + _ones(children & (bit - np.uint64(1)))
     high = end
     while low < high:
         middle = (low + high) >> 1
@@ -273,6 +290,15 @@ def _child(lexicon: LexiconArrays, node: int, token: int) -> int:
         else:
             high = middle
     return low if low < end and lexicon.entered[low] == token else -1
+
+
+@inline_kernel
+def _ones(bits: np.uint64) -> np.int64:
+    """Count the ones of 64 bits, in parallel (Warren 2012, "Hacker's delight", section 5-1)."""
+    bits -= (bits >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    bits = (bits & np.uint64(0x3333333333333333)) + ((bits >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    bits = (bits + (bits >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((bits * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
 @inline_kernel
@@ -308,6 +334,7 @@ def _in_beam(state: SearchState, node: int, token: int, word: int) -> bool:
 @inline_kernel
 def _extend_words(
     picked: int,
+    first: int,
     best: float,
     floor: float,
     state: SearchState,
@@ -319,22 +346,23 @@ def _extend_words(
     """Score the prefixes that grow by a symbol inside a word, or after the words that may end here."""
     slots, picks, taken, total, fresh = state.slots, state.picks, state.taken, state.total, state.fresh
     base, beam, made = state.counts[BASE], state.counts[BEAM], 0
-    for index in range(beam):
+    for turn in range(beam):
+        index = first if turn == 0 else turn - (turn <= first)
         slot = base + index
         trie, blank, token = slots[slot].trie, slots[slot].blank, slots[slot].token
         mass = blank + slots[slot].symbol
-        first = lexicon.word_first[trie]
-        ways = lexicon.word_first[trie + 1] - first if trie > 0 else 0
+        words = lexicon.word_first[trie]
+        ways = lexicon.word_first[trie + 1] - words if trie > 0 else 0
         # Way -1 goes on inside the word; the others end it with each of the words that are spelled so.
         for way in range(-1, ways):
             limit = max(floor, best * weights.score_factor)
             word, ending, start = -1, 1.0, trie
             if way >= 0:
-                word, start, ending = lexicon.words[first + way], 0, slots[slot].end_factor
+                word, start, ending = lexicon.words[words + way], 0, slots[slot].end_factor
                 if mass * picks[0].prob * ending * weights.most_factor <= limit:
                     break
                 if ways > 1:
-                    ending = ending_factor(first + way, trie, slots[slot].lm_state, lexicon, model, weights)
+                    ending = ending_factor(words + way, trie, slots[slot].lm_state, lexicon, model, weights)
             for place in range(picked):
                 prob = picks[place].prob * ending
                 if mass * prob * weights.most_factor <= limit:

@@ -202,6 +202,7 @@ def _no_lexicon(lm_words: Int32) -> LexiconArrays:
     return LexiconArrays(
         first=np.ones(2, np.int32),
         entered=np.zeros(1, np.int32),
+        children=np.zeros(0, np.uint64),
         look_ahead=np.zeros(1),
         factor=np.ones(1),
         word_first=np.zeros(2, np.int32),

@@ -151,6 +151,7 @@ class LexiconArrays(NamedTuple):
     Attributes:
         first: `(M + 1,)` first child of a node; its last one stands before the next node's first.
         entered: `(M,)` symbol by which a node is entered, ascending among siblings.
+        children: `(M,)` the symbols of a node's children as bits, where there are 64 symbols at most; else empty.
         look_ahead: `(M,)` best weighted unigram score of the words below; 0 for the root.
         factor: `(M,)` exponential of the look-ahead's change on entering the node.
         word_first, words: `(M + 1,)`, `(E,)` the words that end at a node.
@@ -162,6 +163,7 @@ class LexiconArrays(NamedTuple):
 
     first: Int32
     entered: Int32
+    children: npt.NDArray[np.uint64]
     look_ahead: Float64
     factor: Float64
     word_first: Int32

@@ -35,6 +35,8 @@ def spans_of(graph: SearchGraph, ids: Int32, ends: Int32, last_word: int) -> tup
     else:
         return ()
     places = hot_words.found(ids.tolist()) if hot_words.phrases else []
+    if not places:
+        return tuple(spans)
     return tuple(
         span._replace(hot=True)
         if any(first <= span.start and span.end <= last for first, last in places)
