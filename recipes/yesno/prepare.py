@@ -6,7 +6,6 @@ DIR is the unpacked corpus (`waves_yesno/`). A recording's name is its text: `1_
 (Hebrew for yes and no). The sorted names are split as by Lhotse and icefall: the first, third, fifth and so
 on are for training, the others are the test set. Every fifth recording for training is held out as dev, and
 `--fold` says where to begin: the five folds together try a configuration on all the recordings for training.
-The eight words lie between pauses: where the energy shows exactly eight, their times go into the manifest.
 """
 
 from __future__ import annotations
@@ -15,23 +14,15 @@ import re
 import sys
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from ctcasr import audio
 from ctcasr.cli.preparing import Parts, recipe_parser, write_parts
 from ctcasr.data import Utterance
 from ctcasr.errors import DataError
 
-RECORDINGS, WORDS_SPOKEN = 60, 8
+RECORDINGS = 60
 WORDS = {"0": "lo", "1": "ken"}
 FOLDS, FOLD = 5, 2
 """Recordings 2, 7, 12, 17, 22 and 27 of the 30 for training, counted from 0, are dev if nothing else is said."""
-
-RATE = 8000
-FRAME_SECONDS = 0.02
-SHORTEST_SECONDS = 0.16
-"""Of a word and of a pause."""
 
 _NAME = re.compile(r"[01](_[01]){7}")
 
@@ -48,35 +39,6 @@ def find_recordings(source: Path) -> list[Path]:
     return recordings
 
 
-def find_words(waveform: npt.NDArray[np.float32], count: int) -> tuple[tuple[float, float], ...] | None:
-    """Return start and end in seconds of the words, or None where no loudness divides them from the pauses.
-
-    Of the thresholds that leave `count` stretches of sound, the middle one is taken.
-    """
-    frame = round(FRAME_SECONDS * RATE)
-    energy = np.square(waveform[: len(waveform) // frame * frame].reshape(-1, frame)).mean(axis=1)
-    decibels = 10 * np.log10(np.convolve(energy, np.ones(5) / 5, "same") + 1e-10)
-    found = [stretches(decibels > threshold) for threshold in np.arange(decibels.min(), decibels.max())]
-    fitting = [words for words in found if len(words) == count]
-    if not fitting:
-        return None
-    words = fitting[len(fitting) // 2]
-    return tuple((round(a * FRAME_SECONDS, 3), round(b * FRAME_SECONDS, 3)) for a, b in words)
-
-
-def stretches(is_loud: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return first and last + 1 of the runs of loud frames; short pauses and short runs do not count."""
-    shortest = round(SHORTEST_SECONDS / FRAME_SECONDS)
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], is_loud, [0]))))
-    runs: list[tuple[int, int]] = []
-    for start, stop in edges.reshape(-1, 2).tolist():
-        if runs and start - runs[-1][1] < shortest:
-            runs[-1] = (runs[-1][0], stop)
-        else:
-            runs.append((start, stop))
-    return [(start, stop) for start, stop in runs if stop - start >= shortest]
-
-
 def read_utterance(recording: Path) -> Utterance:
     """Return the utterance of a recording; its text is its name."""
     if _NAME.fullmatch(recording.stem) is None:
@@ -88,8 +50,6 @@ def read_utterance(recording: Path) -> Utterance:
         audio_path=recording,
         duration_seconds=audio.probe(recording).duration_seconds,
         text=" ".join(WORDS[digit] for digit in recording.stem.split("_")),
-        speaker="man",
-        words=find_words(audio.load(recording, RATE), WORDS_SPOKEN),
     )
 
 

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.recipes.layouts import ROOT, corpus, load_recipe, parts, refusal, run, write_wav
@@ -102,30 +101,6 @@ def test_the_real_corpus(tmp_path: Path):
     assert sum(row["duration"] for row in train + dev + test) == pytest.approx(367.67, abs=0.01)
 
 
-def spoken(levels: list[float], pause: float = 0.3) -> np.ndarray:
-    """Return noise of 0.3 s for each level, pauses before, between and after."""
-    rng = np.random.default_rng(0)
-    parts = [0.001 * rng.standard_normal(round(8000 * pause))]
-    for level in levels:
-        parts += [level * rng.standard_normal(2400), 0.001 * rng.standard_normal(round(8000 * pause))]
-    return np.concatenate(parts).astype(np.float32)
-
-
-def test_words_are_found_between_the_pauses():
-    words = yesno.find_words(spoken([0.2, 0.05, 0.3, 0.1, 0.2, 0.2, 0.1, 0.2]), 8)
-    assert words is not None
-    for number, (start, end) in enumerate(words):
-        assert start == pytest.approx(0.3 + 0.6 * number, abs=0.07)
-        assert end == pytest.approx(0.6 + 0.6 * number, abs=0.07)
-
-
-@pytest.mark.parametrize(
-    "waveform", [spoken([0.2] * 7), spoken([0.2] * 8, pause=0.05), np.zeros(48_000, np.float32)]
-)
-def test_where_other_than_eight_are_heard_there_are_no_times(waveform: np.ndarray):
-    assert yesno.find_words(waveform, 8) is None
-
-
 def test_a_fold_holds_out_another_part(source: Path, tmp_path: Path):
     names = sorted(path.stem for path in (source / "waves_yesno").glob("*.wav"))[::2]
     for fold in range(5):
@@ -133,10 +108,3 @@ def test_a_fold_holds_out_another_part(source: Path, tmp_path: Path):
         train, dev, _ = parts(tmp_path / f"fold-{fold}")
         assert [row["id"] for row in dev] == names[fold::5]
         assert len(train) == 24
-
-
-def test_the_real_recordings_have_word_times(tmp_path: Path):
-    assert run(yesno, "--source", corpus("yesno"), "--output", tmp_path) == 0
-    train, dev, test = parts(tmp_path)
-    assert sum("words" in row for row in train) == 24
-    assert sum("words" in row for row in train + dev + test) >= 58
