@@ -13,7 +13,20 @@ STARTED = time.perf_counter()
 import typer  # noqa: E402  (the clock starts first)
 
 import ctcasr  # noqa: E402
-from ctcasr.cli import align, calibrate, evaluate, export, info, lm, score, train, transcribe, tune  # noqa: E402
+from ctcasr.cli import (  # noqa: E402  # noqa: E402
+    align,
+    calibrate,
+    data,
+    doctor,
+    evaluate,
+    export,
+    info,
+    lm,
+    score,
+    train,
+    transcribe,
+    tune,
+)
 from ctcasr.errors import BundleError, ConfigError, CtcAsrError  # noqa: E402
 
 app = typer.Typer(
@@ -23,10 +36,11 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (transcribe, align, train, evaluate, score, export, info, calibrate):
+for verb in (transcribe, align, train, evaluate, score, export, info, calibrate, doctor):
     app.command(name=verb.__name__.rpartition(".")[2], no_args_is_help=True)(verb.command)
 lm.app.command(name="tune", no_args_is_help=True)(tune.command)
 app.add_typer(lm.app, name="lm")
+app.add_typer(data.app, name="data")
 
 
 def _print_version(wanted: bool) -> None:

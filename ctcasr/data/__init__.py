@@ -1,5 +1,5 @@
 """Data: utterances and the manifests that list them."""
 
-from ctcasr.data.manifest import Utterance, WordTimes, read_manifest, write_manifest
+from ctcasr.data.manifest import Utterance, WordTimes, parse_utterance, read_manifest, write_manifest
 
-__all__ = ["Utterance", "WordTimes", "read_manifest", "write_manifest"]
+__all__ = ["Utterance", "WordTimes", "parse_utterance", "read_manifest", "write_manifest"]

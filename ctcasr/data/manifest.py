@@ -57,7 +57,7 @@ def read_manifest(path: Path) -> list[Utterance]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        utterance = _parse(line, path, f"{path.name}:{number}")
+        utterance = parse_utterance(line, path, f"{path.name}:{number}")
         if utterance.id in utterances:
             raise DataError(
                 f"{path}:{number}: the id {utterance.id!r} stands already in "
@@ -69,7 +69,12 @@ def read_manifest(path: Path) -> list[Utterance]:
     return list(utterances.values())
 
 
-def _parse(line: str, path: Path, where: str) -> Utterance:
+def parse_utterance(line: str, path: Path, where: str) -> Utterance:
+    """Return the utterance of a line of the manifest at `path`; `where` is `file:line`, for messages.
+
+    Raises:
+        DataError: the line is not an utterance as `read_manifest` describes it.
+    """
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:  # ValueError: also of an integer of thousands of digits

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 from ctcasr.errors import DataError
-from ctcasr.scoring.lines import read_lines
 from ctcasr.scoring.timed import by_recording, by_segment, read_ctm, read_stm, speakers_of
+from ctcasr.text.lines import read_lines
 
 # Blanks are the space and the tab only, so that an id may hold any other character.
 _KALDI_LINE = re.compile(r"(?P<id>[^ \t]+)(?:[ \t]+(?P<text>.*))?", re.DOTALL)

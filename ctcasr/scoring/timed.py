@@ -9,7 +9,7 @@ from math import isfinite
 from pathlib import Path
 
 from ctcasr.errors import DataError
-from ctcasr.scoring.lines import read_lines
+from ctcasr.text.lines import read_lines
 
 IGNORED = "IGNORE_TIME_SEGMENT_IN_SCORING"
 """Text of an stm segment that no scorer looks at (NIST)."""

@@ -15,7 +15,7 @@ import pytest
 import ctcasr as package
 from ctcasr.cli.main import app
 
-VERBS = ["transcribe", "align", "train", "evaluate", "score", "export", "info", "calibrate"]
+VERBS = ["transcribe", "align", "train", "evaluate", "score", "export", "info", "calibrate", "doctor"]
 Run = Callable[..., Any]
 
 

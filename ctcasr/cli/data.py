@@ -1,0 +1,75 @@
+"""`ctcasr data`: corpora of other layouts to manifests, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from functools import partial
+from pathlib import Path
+
+import typer
+
+from ctcasr.data import read_manifest, write_manifest
+from ctcasr.data.exchange import EXPORTERS, IMPORTERS, ImportSettings
+from ctcasr.data.exchange.lhotse import prepare_with_lhotse
+from ctcasr.errors import ConfigError
+
+app = typer.Typer(no_args_is_help=True, help="Corpora of other layouts to manifests, and back.")
+
+Importer = Enum("Importer", {name: name for name in IMPORTERS}, type=str)  # type: ignore[misc]
+Exporter = Enum("Exporter", {name: name for name in EXPORTERS}, type=str)  # type: ignore[misc]
+
+
+@app.command("import", no_args_is_help=True)
+def import_(
+    layout: Importer = typer.Argument(help="What SOURCE is."),
+    source: Path = typer.Argument(help="Folder or file of the corpus."),
+    output: Path = typer.Option(..., "-o", "--output", help="Manifest to write."),
+    allow_pipes: bool = typer.Option(False, "--allow-pipes", help="Run the commands in Kaldi's wav.scp."),
+) -> None:
+    """Read a corpus of another layout and write a manifest.
+
+    E.g. `ctcasr data import kaldi data/train -o train.jsonl`.
+    """
+    utterances = IMPORTERS[layout.value](source, ImportSettings(output.parent, allow_pipes))
+    _write(output, lambda: write_manifest(output, utterances))
+    typer.echo(f"{output}: {len(utterances)} utterances")
+
+
+@app.command("export", no_args_is_help=True)
+def export(
+    layout: Exporter = typer.Argument(help="What to write."),
+    manifest: Path = typer.Argument(help="Manifest to read."),
+    output: Path = typer.Option(..., "-o", "--output", help="Folder (kaldi) or file to write."),
+) -> None:
+    """Write a manifest in another layout.
+
+    E.g. `ctcasr data export kaldi train.jsonl -o data/train`.
+    """
+    utterances = read_manifest(manifest)
+    _write(output, lambda: EXPORTERS[layout.value](output, utterances))
+    typer.echo(f"{output}: {len(utterances)} utterances")
+
+
+@app.command("prepare", no_args_is_help=True)
+def prepare(
+    corpus: str = typer.Argument(help="Name of Lhotse's preparer, e.g. `yesno`, `timit`, `ljspeech`."),
+    source: Path = typer.Argument(help="The unpacked corpus."),
+    output: Path = typer.Option(..., "-o", "--output", help="Folder for a manifest of each part."),
+) -> None:
+    """Make manifests of any corpus that Lhotse can prepare.
+
+    E.g. `ctcasr data prepare yesno corpora/yesno -o data`. Needs `pip install 'ctcasr[corpora]'`.
+    """
+    for name, utterances in prepare_with_lhotse(corpus, source, output).items():
+        path = output / f"{name}.jsonl"
+        _write(path, partial(write_manifest, path, utterances))
+        typer.echo(f"{path}: {len(utterances)} utterances")
+
+
+def _write(path: Path, write: Callable[[], None]) -> None:
+    """Write, or say in one sentence why that cannot be."""
+    try:
+        write()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}); choose another --output") from error
