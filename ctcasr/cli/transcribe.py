@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -22,11 +23,13 @@ from ctcasr.cli.decoding import (
     WordBonus,
     decoding_options,
 )
+from ctcasr.cli.formats import Formats, LineCount, LineWidth, check_stdout, read_formats, read_layout
 from ctcasr.cli.progress import bar
 from ctcasr.errors import ConfigError, CtcAsrError
-from ctcasr.runtime import FORMATS, DistinctNames, OutputFolder, Recognizer, Transcript
+from ctcasr.runtime import DistinctNames, OutputFolder, Recognizer, Transcript
+from ctcasr.runtime.outputs import as_file
+from ctcasr.runtime.subtitles import SubtitleLayout
 
-Format = Enum("Format", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
 Precision = Enum("Precision", {"int8": "int8", "fp32": "fp32"}, type=str)
 
 
@@ -45,10 +48,12 @@ def command(
         help="Audio files: wav, flac, ogg, opus, mp3; m4a, mp4, webm with ctcasr[media]."
     ),
     model: str = typer.Option(None, "-m", "--model", help="Bundle: a folder, or a name inside the package."),
-    form: Format = typer.Option(Format.txt, "-f", "--format", help="What to write."),  # type: ignore[attr-defined]
+    form: Formats = None,
     output: Path = typer.Option(
-        None, "-o", "--output", help="Folder for one file a recording; default: stdout."
+        None, "-o", "--output", help="Folder for a file a recording and format; default: stdout."
     ),
+    line_width: LineWidth = None,
+    line_count: LineCount = None,
     precision: Precision = typer.Option(None, help="Network to run; default: int8 where there is one."),
     threads: int = typer.Option(
         None, min=1, max=1024, help="Recordings at a time; default: one a processor."
@@ -67,13 +72,17 @@ def command(
 ) -> None:
     """Transcribe audio files.
 
-    E.g. `ctcasr transcribe talk.wav`, or `ctcasr transcribe calls/*.wav -f json -o transcripts`.
+    E.g. `ctcasr transcribe talk.wav -f srt`, or `ctcasr transcribe calls/*.wav -f json,vtt -o transcripts`.
 
     With one recording, stdout is its text; with several, a line is `id text`, as Kaldi and `ctcasr score` have it.
     The id is the file's name without folder and suffix; the second of the same name is `name-2`.
     """
     imported = time.perf_counter()
-    _check_alternatives(nbest, form.value, greedy)
+    forms = read_formats(form)
+    layout = read_layout(forms, line_width, line_count)
+    if output is None:
+        check_stdout(forms, len(audio))
+    _check_alternatives(nbest, forms, greedy)
     options = decoding_options(
         greedy,
         lm,
@@ -90,7 +99,7 @@ def command(
         model, precision.value if precision else None, decoding=options, alternatives=nbest
     )
     loaded = time.perf_counter()
-    folder = OutputFolder(output, form.value) if output else None
+    folder = OutputFolder(output, *forms, layout=layout) if output else None
     failures, transcripts, distinct = 0, [], DistinctNames()
     with bar("transcribing", len(audio)) as advance:
         for transcript in recognizer.transcribe(audio, threads=threads):
@@ -100,7 +109,10 @@ def command(
             error = transcript.error
             if not error:
                 transcripts.append(transcript)
-                error = _put(transcript, form.value, folder, several=len(audio) > 1)
+                if folder is None:
+                    print(_shown(transcript, forms[0], layout, several=len(audio) > 1), end="", flush=True)
+                else:
+                    error = _put(transcript, folder)
             if error:
                 failures += 1
                 print(f"error: {error}", file=sys.stderr)
@@ -112,19 +124,16 @@ def command(
         raise typer.Exit(1)
 
 
-def _check_alternatives(nbest: int, form: str, greedy: bool) -> None:
-    if nbest > 1 and (form != "json" or greedy):
+def _check_alternatives(nbest: int, forms: Sequence[str], greedy: bool) -> None:
+    if nbest > 1 and ("json" not in forms or greedy):
         raise ConfigError(
             f"--nbest {nbest} needs a beam search and a format that holds several hypotheses; "
             "use -f json, and leave out --greedy"
         )
 
 
-def _put(transcript: Transcript, form: str, folder: OutputFolder | None, *, several: bool) -> str:
-    """Write a transcript to the folder, or print it; return what went wrong."""
-    if folder is None:
-        print(_line(transcript, form, several), flush=True)
-        return ""
+def _put(transcript: Transcript, folder: OutputFolder) -> str:
+    """Write a transcript to the folder; return what went wrong."""
     try:
         folder.write(transcript)
     except CtcAsrError as error:
@@ -132,10 +141,11 @@ def _put(transcript: Transcript, form: str, folder: OutputFolder | None, *, seve
     return ""
 
 
-def _line(transcript: Transcript, form: str, several: bool) -> str:
-    line = FORMATS[form](transcript)
+def _shown(transcript: Transcript, form: str, layout: SubtitleLayout, *, several: bool) -> str:
+    if not several or form != "txt":
+        return as_file(transcript, form, layout)
     # An id ends at the first white space: in a file's name it becomes an underscore.
-    return f"{'_'.join(transcript.id.split())} {line}".rstrip() if several and form == "txt" else line
+    return f"{'_'.join(transcript.id.split())} {transcript.text}".rstrip() + "\n"
 
 
 def _print_timings(transcripts: list[Transcript], imports: float, load: float) -> None:

@@ -5,47 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 
-from ctcasr.runtime.aligned import AlignedSegment, AlignedToken, AlignedTranscript, AlignedWord
-
-Timed = AlignedSegment | AlignedWord | AlignedToken
+from ctcasr.runtime.aligned import AlignedTranscript
+from ctcasr.runtime.timed_formats import Cue, Span, SureSpan, ctm, srt, textgrid
 
 
 def as_textgrid(aligned: AlignedTranscript) -> str:
     """Return a TextGrid in Praat's long form: the tiers segments, words and tokens, gaps as empty intervals."""
-    tiers: dict[str, Sequence[Timed]] = {
+    tiers: dict[str, Sequence[Span]] = {
         "segments": aligned.segments,
         "words": aligned.words,
         "tokens": aligned.tokens,
     }
-    end = _number(aligned.duration_seconds)
-    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end}"]
-    lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
-    for number, (name, spans) in enumerate(tiers.items(), 1):
-        intervals = _intervals(spans, aligned.duration_seconds)
-        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f'        name = "{name}"']
-        lines += ["        xmin = 0", f"        xmax = {end}", f"        intervals: size = {len(intervals)}"]
-        for place, (first, last, text) in enumerate(intervals, 1):
-            quoted = text.replace('"', '""')
-            lines += [f"        intervals [{place}]:", f"            xmin = {_number(first)}"]
-            lines += [f"            xmax = {_number(last)}", f'            text = "{quoted}"']
-    return "\n".join(lines)
-
-
-def _intervals(spans: Sequence[Timed], duration_seconds: float) -> list[tuple[float, float, str]]:
-    """Return intervals that fill the tier without a gap."""
-    filled, reached = [], 0.0
-    for span in spans:
-        if span.start_seconds > reached:
-            filled.append((reached, span.start_seconds, ""))
-        filled.append((span.start_seconds, span.end_seconds, span.text))
-        reached = span.end_seconds
-    if reached < duration_seconds:
-        filled.append((reached, duration_seconds, ""))
-    return filled
-
-
-def _number(seconds: float) -> str:
-    return f"{seconds:.6f}".rstrip("0").rstrip(".")
+    return textgrid(tiers, aligned.duration_seconds)
 
 
 def as_ctm(aligned: AlignedTranscript) -> str:
@@ -53,12 +24,7 @@ def as_ctm(aligned: AlignedTranscript) -> str:
 
     The channel is 1; white space in the id becomes an underscore.
     """
-    identity = "_".join(aligned.id.split()) or "audio"
-    lines = []
-    for word in aligned.words:
-        start, end = round(word.start_seconds, 3), round(word.end_seconds, 3)
-        lines.append(f"{identity} 1 {start:.3f} {end - start:.3f} {word.text} {word.confidence:.4f}")
-    return "\n".join(lines)
+    return ctm(aligned.id, aligned.words)
 
 
 def as_json(aligned: AlignedTranscript) -> str:
@@ -92,7 +58,7 @@ def as_json(aligned: AlignedTranscript) -> str:
     return json.dumps(fields, ensure_ascii=False)
 
 
-def _times(span: Timed) -> dict[str, float]:
+def _times(span: SureSpan) -> dict[str, float]:
     return {
         "start": round(span.start_seconds, 3),
         "end": round(span.end_seconds, 3),
@@ -102,16 +68,7 @@ def _times(span: Timed) -> dict[str, float]:
 
 def as_srt(aligned: AlignedTranscript) -> str:
     """Return SubRip subtitles, one a segment."""
-    return "\n".join(
-        f"{number}\n{_clock(segment.start_seconds)} --> {_clock(segment.end_seconds)}\n{segment.text}\n"
-        for number, segment in enumerate(aligned.segments, 1)
-    )
-
-
-def _clock(seconds: float) -> str:
-    milliseconds = round(seconds * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02},{rest % 1000:03}"
+    return srt(Cue(line.start_seconds, line.end_seconds, (line.text,)) for line in aligned.segments)
 
 
 ALIGNMENT_FORMATS: dict[str, Callable[[AlignedTranscript], str]] = {

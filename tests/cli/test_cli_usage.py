@@ -65,7 +65,7 @@ class TestWrongUsage:
         [
             ["transcribed", "a.wav"],
             ["transcribe", "a.wav", "--beam", "4"],
-            ["transcribe", "a.wav", "-f", "srt"],
+            ["transcribe", "a.wav", "-f", "doc"],
             ["transcribe", "a.wav", "--precision", "int4"],
             ["transcribe", "a.wav", "--threads", "0"],
             ["transcribe", "a.wav", "--threads", "-1"],
