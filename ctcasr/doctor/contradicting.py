@@ -13,7 +13,7 @@ from ctcasr.doctor.findings import Finding
 from ctcasr.doctor.texts import mended
 from ctcasr.errors import AudioError
 from ctcasr.runtime import Recognizer
-from ctcasr.runtime.threads import in_order
+from ctcasr.runtime.ordered import in_order
 
 LEAST_NATS = 30.0
 NATS_A_SYMBOL = 3.0

@@ -15,7 +15,7 @@ from ctcasr.doctor.listening import CLIPPED_SHARE, GAP_SECONDS, SILENT_DB, Heard
 from ctcasr.doctor.manifests import read_leniently
 from ctcasr.doctor.texts import check_text, mended
 from ctcasr.features import FeatureSettings
-from ctcasr.runtime.threads import in_order
+from ctcasr.runtime.ordered import in_order
 from ctcasr.text import Vocabulary
 
 _DURATION_TOLERANCE_SECONDS = 0.05

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from ctcasr import audio
 from ctcasr.data import Utterance
 from ctcasr.errors import CtcAsrError, DataError
 from ctcasr.runtime.alignment import AlignmentOptions, align_transcript
-from ctcasr.runtime.ordered import map_ordered
+from ctcasr.runtime.ordered import in_order
 from ctcasr.runtime.recognizer import Recognizer
 
 
@@ -57,12 +55,7 @@ def align_utterances(
         except CtcAsrError as error:
             return AlignedUtterance(utterance, error=f"{utterance}: {error}")
 
-    threads = threads or os.cpu_count() or 1
-    pool = ThreadPoolExecutor(threads)
-    try:
-        yield from map_ordered(align_one, utterances, pool, 4 * threads)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return in_order(align_one, utterances, threads)
 
 
 def _align_one(

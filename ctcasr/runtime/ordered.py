@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -38,4 +39,22 @@ def map_ordered(
             future.cancel()
 
 
-__all__ = ["map_ordered"]
+def in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None
+) -> Iterator[Result]:
+    """Yield the function's results in order, from a pool that lives as long as somebody asks for them.
+
+    Args:
+        function: of one item; must not raise where the other items are to go on.
+        items: taken as they are needed.
+        threads: items at a time; by default one for each processor.
+    """
+    threads = threads or os.cpu_count() or 1
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield from map_ordered(function, items, pool, 4 * threads)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+__all__ = ["in_order", "map_ordered"]
