@@ -216,7 +216,7 @@ class TestSample:
             align_transcript(recognizer, broken, SPOKEN)
 
     def test_more_text_than_audio(self, recognizer: Recognizer) -> None:
-        with pytest.raises(DataError, match=r"need at least .* frames, the model gives 54"):
+        with pytest.raises(DataError, match=r"need at least .* frames, the model gives [0-9]+"):
             align_recording(recognizer, SAMPLE, f"{SPOKEN}\n" * 3)
 
 
