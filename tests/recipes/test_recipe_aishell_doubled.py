@@ -52,7 +52,7 @@ def trimmed(text: str) -> str:
 @pytest.mark.slow
 def test_a_mandarin_recogniser_writes_doubled_characters(tmp_path: Path) -> None:
     from ctcasr.training.config import read_config
-    from ctcasr.training.export import export_run
+    from ctcasr.training.export import export_bundle
     from ctcasr.training.loop import Trainer
 
     source = corpus("aishell_sample")
@@ -67,7 +67,7 @@ def test_a_mandarin_recogniser_writes_doubled_characters(tmp_path: Path) -> None
     write_manifest(tmp_path / "train.jsonl", chosen)
     (tmp_path / "config.toml").write_text(CONFIG, encoding="utf-8")
     Trainer(read_config(tmp_path / "config.toml")).run()
-    export_run(tmp_path / "run", tmp_path / "bundle")
+    export_bundle(tmp_path / "run", tmp_path / "bundle")
     texts = {t.id: t.text for t in Recognizer.load(tmp_path / "bundle").transcribe(chosen)}
     references = {utterance.id: utterance.text for utterance in chosen}
     kept = score(references, texts, "char")
