@@ -70,7 +70,8 @@ def command(
             write_manifest(fix, kept)
         left = fix.with_name(f"{fix.stem}.left-out.jsonl")
         write_lines(left, (_json_line(finding) for finding in diagnosis.left_out()), "--fix")
-        print(f"{fix}: {len(kept)} utterances; {left}: what was left out and why", file=sys.stderr)
+        written = f"{fix}: {len(kept)} utterances" if kept else f"{fix}: not written, for nothing is left"
+        print(f"{written}; {left}: what was left out and why", file=sys.stderr)
     if diagnosis.findings:
         raise typer.Exit(1)
 

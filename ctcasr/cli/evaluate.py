@@ -28,6 +28,7 @@ from ctcasr.cli.scoring import (
     Normalize,
     ReportFile,
     check_writable,
+    read_band,
     tell,
     units_of,
     write_lines,
@@ -52,6 +53,9 @@ def command(
     alignments: AlignmentsFile = None,
     report: ReportFile = None,
     known_words: KnownWords = None,
+    expect: str = typer.Option(
+        None, metavar="LOW:HIGH", help="Fail unless the first error rate, in percent, lies in this band."
+    ),
     json: AsJson = False,
     greedy: Greedy = False,
     beam_size: BeamSize = None,
@@ -71,6 +75,7 @@ def command(
     check_writable(hypotheses, "--hypotheses")
     check_writable(alignments, "--alignments")
     check_writable(report, "--report")
+    band = read_band(expect) if expect is not None else None
     utterances = read_manifest(manifest)
     options = decoding_options(
         greedy,
@@ -106,6 +111,10 @@ def command(
     if hypotheses is not None:
         lines = (f"{identity} {text}".rstrip() for identity, text in texts.items())
         write_lines(hypotheses, lines, "--hypotheses")
+    missed = band is not None and not band[0] <= 100 * scores[0].rate <= band[1]
+    if missed:
+        print(f"error: the rate is {100 * scores[0].rate:.2f} %, expected {expect}", file=sys.stderr)
     if failures:
         print(f"{failures} of {len(utterances)} recordings failed and count as unrecognised", file=sys.stderr)
+    if failures or missed:
         raise typer.Exit(1)

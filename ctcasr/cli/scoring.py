@@ -42,6 +42,21 @@ def units_of(normalizer: Normalizer) -> tuple[Unit, ...]:
     return ("char",) if normalizer.name == "cjk" else ("word", "char")
 
 
+def read_band(text: str) -> tuple[float, float]:
+    """Return the ends of `LOW:HIGH`, in percent.
+
+    Raises:
+        ConfigError: the text is not of that form.
+    """
+    try:
+        low, high = map(float, text.split(":"))
+    except ValueError:
+        low, high = 1.0, 0.0
+    if not 0 <= low <= high:
+        raise ConfigError(f"--expect is {text!r}, expected LOW:HIGH in percent, 0 <= LOW <= HIGH, e.g. 6.5:9")
+    return low, high
+
+
 def check_writable(path: Path | None, option: str) -> None:
     """Raise ConfigError now, if a file cannot be written, rather than after an hour of work."""
     if path is None:

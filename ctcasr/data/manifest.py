@@ -168,7 +168,12 @@ def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
     """Write a manifest with audio paths relative to its folder.
 
     The file appears whole or not at all.
+
+    Raises:
+        DataError: there is something else than a file in its place, such as a folder or a device.
     """
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path}: is no regular file; choose another name for the manifest")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("w", encoding="utf-8") as file:

@@ -14,6 +14,7 @@ from ctcasr.doctor.findings import KINDS, Finding
 from ctcasr.doctor.listening import CLIPPED_SHARE, GAP_SECONDS, SILENT_DB, Heard, listen
 from ctcasr.doctor.manifests import read_leniently
 from ctcasr.doctor.texts import check_text, mended
+from ctcasr.errors import DataError
 from ctcasr.features import FeatureSettings
 from ctcasr.runtime.ordered import in_order
 from ctcasr.text import Vocabulary
@@ -123,9 +124,11 @@ def examine(
         advance: called for each recording that was listened to.
 
     Raises:
-        DataError: a manifest cannot be opened.
+        DataError: a manifest cannot be opened, or there is not one line in it.
     """
     utterances, findings = read_leniently(manifest)
+    if not (utterances or findings):
+        raise DataError(f"{manifest}: lists no utterance; expected one JSON object a line")
     heard = _listen_to(utterances, advance)
     if against is not None:
         others, _ = read_leniently(against)

@@ -102,6 +102,19 @@ class TestScores:
         assert "<h1>tiny on test.jsonl</h1>" in content
         assert content.count('"mp3":') == 1
 
+    def test_an_expected_band(
+        self, ctcasr: Run, tiny_bundle: Path, record: Record, manifest: Manifest
+    ) -> None:
+        lines = manifest(entry(record(), "x y z"))
+        rate = 100 * json.loads(ctcasr("evaluate", lines, "-m", tiny_bundle, "--json").out)["word"]["rate"]
+        assert ctcasr("evaluate", lines, "-m", tiny_bundle, "--expect", f"{rate}:{rate + 1}").code == 0
+        for band in (f"0:{rate - 1}", f"{rate + 1}:900"):
+            said = ctcasr("evaluate", lines, "-m", tiny_bundle, "--expect", band)
+            assert (said.code, said.errors) == (1, [f"error: the rate is {rate:.2f} %, expected {band}"])
+            assert said.out.startswith("%WER ")
+        for wrong in ("5", "9:5", "a:b", "nan:5", "-1:5", "1:2:3"):
+            assert ctcasr("evaluate", lines, "-m", tiny_bundle, "--expect", wrong).code == 2
+
     def test_segments_of_one_recording(
         self, ctcasr: Run, tiny_bundle: Path, record: Record, manifest: Manifest, tmp_path: Path
     ) -> None:

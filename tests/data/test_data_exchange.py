@@ -175,6 +175,17 @@ def test_what_a_layout_cannot_say_is_an_error(tmp_path):
         EXPORTERS["kaldi"](tmp_path / "k", [Utterance("u 1", path, 1.0, "a")])
 
 
+@pytest.mark.parametrize("layout", ["lhotse", "nemo"])
+def test_what_cannot_be_exported_is_told_in_one_sentence(layout, tmp_path):
+    if layout == "lhotse":
+        pytest.importorskip("lhotse")
+    path = tmp_path / ("cuts.jsonl.gz" if layout == "lhotse" else "")  # a folder is no place for a manifest
+    with pytest.raises(DataError) as caught:
+        EXPORTERS[layout](path, [Utterance("u", tmp_path / "gone.wav", 1.0, "a", where="m.jsonl:1")])
+    assert "\n" not in str(caught.value)
+    assert ("m.jsonl:1" in str(caught.value)) == (layout == "lhotse")
+
+
 def test_hugging_face(tmp_path):
     datasets = pytest.importorskip("datasets")
     buffer = io.BytesIO()

@@ -141,7 +141,12 @@ class TestCommandLine:
     def test_wrong_usage(self, ctcasr, tmp_path):
         assert ctcasr("doctor", tmp_path / "none.jsonl").code == 1
         assert ctcasr("doctor", tmp_path / "none.jsonl", "--fix", tmp_path / "no" / "x.jsonl").code == 2
+        (tmp_path / "empty.jsonl").write_text("\n")
+        assert "lists no utterance" in ctcasr("doctor", tmp_path / "empty.jsonl").err
         (tmp_path / "junk.jsonl").write_bytes(b"\xff\xfe\n[1]\n\n{}\n")
         said = ctcasr("doctor", tmp_path / "junk.jsonl")
         assert (said.code, said.err) == (1, "")
         assert "3 x lines that are no utterance" in said.out
+        said = ctcasr("doctor", tmp_path / "junk.jsonl", "--fix", tmp_path / "clean.jsonl")
+        assert "clean.jsonl: not written, for nothing is left" in said.err
+        assert not (tmp_path / "clean.jsonl").exists()

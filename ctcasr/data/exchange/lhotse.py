@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ctcasr import audio
-from ctcasr.data.exchange.settings import ImportSettings, add
+from ctcasr.data.exchange.settings import ImportSettings, add, seconds_of
 from ctcasr.data.manifest import Utterance
 from ctcasr.errors import ConfigError, DataError
 
@@ -43,9 +43,13 @@ def write_lhotse(path: Path, utterances: Sequence[Utterance]) -> None:
 
     Raises:
         ConfigError: lhotse is not installed.
+        DataError: a recording cannot be read.
     """
     lhotse = _lhotse()
     files = sorted({item.audio_path for item in utterances})
+    # Lhotse would list what each of its readers says of a file that cannot be read.
+    for item in utterances:
+        seconds_of(item.audio_path, str(item))
     recordings = {
         file: lhotse.Recording.from_file(file.resolve(), recording_id=f"rec{n}")
         for n, file in enumerate(files)
