@@ -16,10 +16,11 @@ from decode_cases import Case, Language, Rows
 
 Decode = Callable[[Rows], str]
 
-LM_WEIGHT, WORD_BONUS = 0.69, 0.5
-"""The same for every decoder with a language model; natural logarithms."""
-
 THRESHOLD = 15.0
+"""Prefixes so far below the best one are dropped, by flashlight-text and by ours against it."""
+
+MIN_TOKEN_LOG_PROB, PRUNE_LOG_PROB, UNKNOWN_COST = -5.0, -10.0, -10.0
+"""What pyctcdecode prunes with by default, and what an unknown word costs."""
 
 
 def installed(module: str) -> bool:
@@ -68,8 +69,8 @@ def flashlight(case: Case, language: Language, beam: int, tokens: int, *, log_ad
         beam_size=beam,
         beam_size_token=tokens,
         beam_threshold=THRESHOLD,
-        lm_weight=LM_WEIGHT * np.log(10),  # its scores are decimal logarithms
-        word_score=WORD_BONUS,
+        lm_weight=case.lm_weight * np.log(10),  # its scores are decimal logarithms
+        word_score=case.word_bonus,
         unk_score=-np.inf,
         sil_score=0.0,
         log_add=log_add,
@@ -103,7 +104,7 @@ def fast_ctc(case: Case, beam: int, cut: float) -> Decode:
 
 
 def pyctcdecode(case: Case, language: Language, beam: int) -> Decode:
-    """Return pyctcdecode with its defaults and the same language model."""
+    """Return pyctcdecode with its own pruning and the same language model."""
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     with silence():
@@ -111,6 +112,22 @@ def pyctcdecode(case: Case, language: Language, beam: int) -> Decode:
         labels = ["" if number == 0 else symbol for number, symbol in enumerate(case.symbols)]
         labels = [{"<space>": " ", "<unk>": "⁇"}.get(label, label) for label in labels]
         decoder: Any = peer.build_ctcdecoder(
-            labels, str(language.arpa), unigrams=list(language.words), alpha=0.5, beta=1.0
+            labels,
+            str(language.arpa),
+            unigrams=list(language.words),
+            alpha=case.lm_weight,
+            beta=case.word_bonus,
+            unk_score_offset=UNKNOWN_COST,
         )
-    return lambda log_probs: str(decoder.decode(log_probs, beam_width=beam))
+
+    def decode(log_probs: Rows) -> str:
+        return str(
+            decoder.decode(
+                log_probs,
+                beam_width=beam,
+                beam_prune_logp=PRUNE_LOG_PROB,
+                token_min_logp=MIN_TOKEN_LOG_PROB,
+            )
+        )
+
+    return decode

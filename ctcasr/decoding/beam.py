@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctcasr.ctc.aligning import align
+from ctcasr.decoding.endings import list_endings, spell
 from ctcasr.decoding.hot_words import HotWords
 from ctcasr.decoding.hypothesis import Hypothesis, Token, probabilities_of
 from ctcasr.decoding.lexicon import Lexicon
@@ -23,7 +24,6 @@ from ctcasr.decoding.search_types import (
     SearchState,
 )
 from ctcasr.decoding.settings import BeamSettings
-from ctcasr.decoding.survival import endings, spell
 from ctcasr.decoding.word_spans import decided, spans_of
 from ctcasr.errors import DataError
 from ctcasr.lm import NGramModel
@@ -128,7 +128,7 @@ class BeamStream:
         """Search on; the memory of prefixes that are out of reach by now is given back."""
         graph = self._graph
         state = graph.new_state(len(frames.log_probs), self._state)
-        dead = advance(frames, state, graph.lexicon, graph.model, graph.hot, graph.weights)
+        dead = advance(frames, state, graph.arrays)
         if dead >= 0:
             raise DataError(
                 f"frame {self._frames + dead}: no word of the lexicon fits, every prefix has probability 0; allow "
@@ -148,7 +148,7 @@ class BeamStream:
         state = self._state = self._state or graph.new_state(0, None)
         listed = np.empty(int(state.counts[BEAM]) * graph.weights.endings, ENDING)
         wanted = EndingsWanted(best, graph.end_word)
-        count = endings(state, graph.lexicon, graph.model, graph.hot, graph.weights, wanted, listed)
+        count = list_endings(state, graph.arrays, wanted, listed)
         found = [self._hypothesis(state, ending) for ending in listed[:count].tolist()]
         if count > 1:
             found.sort(key=lambda hypothesis: (-hypothesis.log_prob, hypothesis.ids))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from ctcasr.decoding.search_types import (
     HotArrays,
     Int32,
     LexiconArrays,
+    SearchArrays,
     SearchState,
     SearchWeights,
 )
@@ -56,6 +58,11 @@ class SearchGraph:
     start_state: int
     end_word: int
 
+    @cached_property
+    def arrays(self) -> SearchArrays:
+        """All that the kernels read."""
+        return SearchArrays(self.lexicon, self.model, self.hot, self.weights)
+
     def new_state(self, frames: int, before: SearchState | None) -> SearchState:
         """Return a search with room for so many more frames: at its beginning, or where another stands."""
         weights = self.weights
@@ -68,11 +75,11 @@ class SearchGraph:
             slots=np.empty(2 * beam, SLOT),
             fresh=np.empty(fresh, FRESH),
             total=np.empty(beam + fresh),
-            order=np.empty(beam + fresh),
+            order=np.empty(beam * weights.endings),
             picks=np.empty(tokens, PICK),
             place_of=np.full(len(self.symbols), -1, np.int32),
             taken=np.empty(beam * tokens, bool),
-            counts=np.array([1, 1, 0, 0]),
+            counts=np.array([1, 1, 0, 0, 0, 0]),
             log_scale=np.zeros(1),
         )
         if before is not None:

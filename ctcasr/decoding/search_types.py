@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ctcasr.lm.automaton import NGramArrays
+
 Bool = npt.NDArray[np.bool_]
 Byte = npt.NDArray[np.uint8]
 Int32 = npt.NDArray[np.int32]
@@ -15,8 +17,16 @@ Float64 = npt.NDArray[np.float64]
 
 Records = Any  # an array of records, whose fields numba reads as attributes
 
-NODES, BEAM, BASE, FRAME = 0, 1, 2, 3
-"""Places in `SearchState.counts`: nodes of the tree, prefixes in the beam, first slot of the beam, frames seen."""
+NODES, BEAM, BASE, PICKED, FIRST, RANKED = range(6)
+"""Places in `SearchState.counts`.
+
+    NODES     nodes of the tree
+    BEAM      prefixes in the beam
+    BASE      first slot of the beam
+    PICKED    symbols that are tried in this frame
+    FIRST     where in the beam the best prefix is
+    RANKED    scores in `SearchState.order`
+"""
 
 NO_LM, TOKEN_LM, LEXICON = 0, 1, 2
 """Modes: symbols alone; a language model over symbols; words of a lexicon, with a language model or without."""
@@ -124,11 +134,11 @@ class SearchState(NamedTuple):
         slots: `(2 K,)` of `SLOT`: one half is the beam, the other becomes the next one.
         fresh: `(N,)` of `FRESH`: prefixes that grew in this frame.
         total: `(K + N,)` scores of the prefixes that stay and then of the fresh ones.
-        order: `(K + N,)` work space of the selection.
+        order: `(K + E,)` work space of the selection, for the endings too.
         picks: of `PICK`, the most probable first.
         place_of: `(V,)` where a symbol is among the picks; -1 if it is not.
         taken: `(K * P,)` whether a child of a slot by a pick is in the beam.
-        counts: see `NODES`, `BEAM`, `BASE`, `FRAME`.
+        counts: see `NODES` and those after it.
         log_scale: `(1,)` logarithm of what the probabilities were divided by.
     """
 
@@ -209,3 +219,12 @@ class SearchWeights(NamedTuple):
     bonus: float
     most_factor: float
     endings: int
+
+
+class SearchArrays(NamedTuple):
+    """What a search does not change, as the kernels read it."""
+
+    lexicon: LexiconArrays
+    model: NGramArrays
+    hot: HotArrays
+    weights: SearchWeights

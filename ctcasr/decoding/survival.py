@@ -1,4 +1,4 @@
-"""The kernels of the beam search between two frames: who survives, and what is read off at the end."""
+"""The kernels of the beam search between two frames: who survives, and what memory is given back."""
 
 from __future__ import annotations
 
@@ -8,29 +8,22 @@ from ctcasr.compiling import bare_kernel, inline_kernel
 from ctcasr.decoding.search_types import (
     BASE,
     BEAM,
-    LEXICON,
     NODES,
-    SEPARATOR,
+    RANKED,
     TOKEN_LM,
-    EndingsWanted,
     Float64,
-    HotArrays,
     Int32,
-    LexiconArrays,
-    Records,
+    SearchArrays,
     SearchState,
     SearchWeights,
 )
-from ctcasr.lm.automaton import NGramArrays, mixed, score_word
+from ctcasr.lm.automaton import score_word
+
+UNORDERED = -1
+"""What `counts[RANKED]` says of a full beam whose scores are no heap yet."""
 
 RESCALE_BELOW, RESCALE_ABOVE = 1e-60, 1e60
 """Probabilities are divided by the best one once it is outside of these; bonuses make it grow."""
-
-PARTIAL = -2
-"""What stands for the word of an ending that stops inside a word."""
-
-PARTIAL_KEY = 1 << 40
-"""Keys of prefixes that stop inside a word begin here, above those of words."""
 
 
 @bare_kernel
@@ -59,16 +52,60 @@ def kth_largest(values: Float64, count: int, rank: int) -> float:
 
 
 @inline_kernel
-def survive(
-    made: int,
-    best: float,
-    lowest: float,
-    state: SearchState,
-    lexicon: LexiconArrays,
-    model: NGramArrays,
-    hot: HotArrays,
-    weights: SearchWeights,
-) -> None:
+def rank_beam(state: SearchState, weights: SearchWeights) -> None:
+    """Begin the ranking of a frame's scores with those of the prefixes that stay.
+
+    `order` becomes a heap of the best scores, as many as the beam may hold, the lowest of them first (Williams 1964).
+    """
+    size = state.counts[BEAM]
+    for index in range(size):
+        state.order[index] = state.total[index]
+    state.counts[RANKED] = UNORDERED if size == weights.beam else size
+
+
+@inline_kernel
+def rank(score: float, floor: float, state: SearchState, weights: SearchWeights) -> float:
+    """Rank the score of a fresh prefix that is above `floor`; return what the next one has to beat."""
+    order, size, beam = state.order, state.counts[RANKED], weights.beam
+    if size == UNORDERED:
+        size = beam
+        _order_heap(order, beam)
+    if size < beam:
+        order[size] = score
+        size += 1
+        if size == beam:
+            _order_heap(order, beam)
+    else:
+        order[0] = score
+        _sink(order, beam, 0)
+    state.counts[RANKED] = size
+    return order[0] if size == beam else floor
+
+
+@inline_kernel
+def _order_heap(values: Float64, count: int) -> None:
+    """Put each of the first `count` values before the two that must not be below it."""
+    for place in range(count // 2 - 1, -1, -1):
+        _sink(values, count, place)
+
+
+@inline_kernel
+def _sink(values: Float64, count: int, place: int) -> None:
+    """Move a value of a heap behind those that are lower."""
+    value = values[place]
+    while 2 * place + 1 < count:
+        below = 2 * place + 1
+        if below + 1 < count and values[below + 1] < values[below]:
+            below += 1
+        if values[below] >= value:
+            break
+        values[place] = values[below]
+        place = below
+    values[place] = value
+
+
+@inline_kernel
+def survive(made: int, best: float, lowest: float, state: SearchState, arrays: SearchArrays) -> None:
     """Keep the best of the prefixes that stayed, whose lowest score is given, and of those that were made.
 
     Of equal scores at the edge of the beam, those that came first survive.
@@ -77,10 +114,10 @@ def survive(
     if best < RESCALE_BELOW or best > RESCALE_ABOVE:
         scale = 1.0 / best
         state.log_scale[0] += np.log(best)
-    if made == 0 and lowest > 0.0 and lowest >= best * weights.score_factor:
+    if made == 0 and lowest > 0.0 and lowest >= best * arrays.weights.score_factor:
         _stay_put(scale, state)
     else:
-        _move(made, best, scale, state, lexicon, model, hot, weights)
+        _move(made, best, scale, state, arrays)
 
 
 @inline_kernel
@@ -93,21 +130,12 @@ def _stay_put(scale: float, state: SearchState) -> None:
 
 
 @inline_kernel
-def _move(
-    made: int,
-    best: float,
-    scale: float,
-    state: SearchState,
-    lexicon: LexiconArrays,
-    model: NGramArrays,
-    hot: HotArrays,
-    weights: SearchWeights,
-) -> None:
+def _move(made: int, best: float, scale: float, state: SearchState, arrays: SearchArrays) -> None:
     """Move the best prefixes to the other half of the slots, and make nodes of the fresh ones among them."""
     slots, total, slot_of, tree = state.slots, state.total, state.slot_of, state.tree
     base, stayed = state.counts[BASE], state.counts[BEAM]
-    limit, at_limit = _edge(stayed + made, best, state, weights)
-    after = weights.beam - base
+    limit, at_limit = _edge(stayed + made, best, state, arrays.weights)
+    after = arrays.weights.beam - base
     for index in range(stayed):
         slot_of[slots[base + index].node] = -1
     kept = after
@@ -122,7 +150,7 @@ def _move(
             slots[kept].blank = slots[kept].stay_blank * scale
             slots[kept].symbol = slots[kept].stay_symbol * scale
         else:
-            node = _node_of(index - stayed, state, lexicon, model, hot, weights)
+            node = _node_of(index - stayed, state, arrays)
             slots[kept].node, slots[kept].parent = node, tree[node].parent
             slots[kept].token, slots[kept].trie = tree[node].token, tree[node].trie
             slots[kept].lm_state, slots[kept].hot = tree[node].lm_state, tree[node].hot
@@ -137,29 +165,19 @@ def _move(
 def _edge(count: int, best: float, state: SearchState, weights: SearchWeights) -> tuple[float, int]:
     """Return the lowest score that survives, and how many that have just it do."""
     limit, at_limit = best * weights.score_factor, count
-    if count > weights.beam:
+    if count > weights.beam and state.order[0] >= limit:
+        limit, at_limit = state.order[0], weights.beam
         for index in range(count):
-            state.order[index] = state.total[index]
-        lowest = kth_largest(state.order, count, weights.beam)
-        if lowest >= limit:
-            limit, at_limit = lowest, weights.beam
-            for index in range(count):
-                if state.total[index] > limit:
-                    at_limit -= 1
+            if state.total[index] > limit:
+                at_limit -= 1
     return limit, at_limit
 
 
 @inline_kernel
-def _node_of(
-    index: int,
-    state: SearchState,
-    lexicon: LexiconArrays,
-    model: NGramArrays,
-    hot: HotArrays,
-    weights: SearchWeights,
-) -> int:
+def _node_of(index: int, state: SearchState, arrays: SearchArrays) -> int:
     """Return the node of a fresh prefix: the one that it had before it left the beam, or a new one."""
     tree, fresh, slots = state.tree, state.fresh, state.slots
+    lexicon, hot, weights = arrays.lexicon, arrays.hot, arrays.weights
     parent = slots[fresh[index].slot].node
     token, word, trie = fresh[index].token, fresh[index].word, fresh[index].trie
     node = tree[parent].first_child
@@ -170,10 +188,10 @@ def _node_of(
         state.counts[NODES] += 1
         gain, log_prob, lm_state = 0.0, 0.0, tree[parent].lm_state
         if weights.mode == TOKEN_LM:
-            log_prob, lm_state = score_word(model, lm_state, lexicon.lm_words[token])
+            log_prob, lm_state = score_word(arrays.model, lm_state, lexicon.lm_words[token])
             gain = weights.lm_weight * log_prob + weights.bonus
         elif word >= 0:
-            log_prob, lm_state = score_word(model, lm_state, lexicon.lm_words[word])
+            log_prob, lm_state = score_word(arrays.model, lm_state, lexicon.lm_words[word])
             gain = weights.lm_weight * log_prob + lexicon.bonus[word]
         tree[node].hot = 0
         if hot.on[0]:
@@ -188,175 +206,6 @@ def _node_of(
         gain += lexicon.look_ahead[trie] - lexicon.look_ahead[tree[parent].trie]
         tree[node].factor = np.exp(gain) if gain != 0.0 else 1.0
     return int(node)
-
-
-@bare_kernel
-def endings(
-    state: SearchState,
-    lexicon: LexiconArrays,
-    model: NGramArrays,
-    hot: HotArrays,
-    weights: SearchWeights,
-    wanted: EndingsWanted,
-    found: Records,
-) -> int:
-    """List what the best of the beam's prefixes are worth if the utterance ends here; return how many they are.
-
-    Endings that tie with the last one wanted are listed too. A prefix that stops inside a word counts only where
-    no other does.
-
-    Args:
-        state: of the search.
-        lexicon: words that may end with the utterance.
-        model: that scores them.
-        hot: phrases that may fail with the utterance.
-        weights: of all these.
-        wanted: how many, and how the language model ends an utterance.
-        found: `(E,)` of `ENDING`, with room for each prefix of the beam and each word that may end with it.
-    """
-    slots, count = state.slots, 0
-    base = state.counts[BASE]
-    for slot in range(base, base + state.counts[BEAM]):
-        trie = slots[slot].trie
-        first, last = (lexicon.word_first[trie], lexicon.word_first[trie + 1]) if trie > 0 else (0, 0)
-        for index in range(first, max(last, first + 1)):
-            word = -1
-            if last > first:
-                word = lexicon.words[index]
-            elif trie > 0:
-                word = PARTIAL
-            found[count].node, found[count].word = slots[slot].node, word
-            path = np.log(slots[slot].blank + slots[slot].symbol) + state.log_scale[0]
-            _score_ending(
-                path - lexicon.look_ahead[trie],
-                found[count],
-                state,
-                lexicon,
-                model,
-                hot,
-                weights,
-                wanted.end_word,
-            )
-            count += 1
-    if weights.mode == LEXICON:
-        count = _whole(_merge(count, found, state, lexicon), found)
-    return _best(count, wanted.best, found, state.order)
-
-
-@inline_kernel
-def _score_ending(
-    path: float,
-    ending: Records,
-    state: SearchState,
-    lexicon: LexiconArrays,
-    model: NGramArrays,
-    hot: HotArrays,
-    weights: SearchWeights,
-    end_word: int,
-) -> None:
-    """Score what ends at a node with a word, if one does; `path` is what all else together is worth."""
-    tree, node, word = state.tree, ending.node, ending.word
-    log_prob, bonus, lm_state = 0.0, 0.0, tree[node].lm_state
-    if word >= 0:
-        log_prob, lm_state = score_word(model, lm_state, lexicon.lm_words[word])
-        bonus = lexicon.bonus[word]
-    if end_word >= 0:
-        closing, _ = score_word(model, lm_state, end_word)
-        log_prob += closing
-    gain = weights.lm_weight * log_prob + bonus
-    if hot.on[0]:
-        gain += hot.final_gain[tree[node].hot]
-    ending.log_prob = path + gain
-    ending.acoustic_log_prob = path - tree[node].score
-    ending.lm_log_prob = tree[node].lm_log_prob + log_prob
-
-
-@inline_kernel
-def _merge(count: int, found: Records, state: SearchState, lexicon: LexiconArrays) -> int:
-    """Add up the endings that write the same words, under the best one's symbols; return how many are left."""
-    left = 0
-    for row in range(count):
-        found[row].key = _key(found[row].node, found[row].word, state, lexicon)
-        same = 0
-        while same < left and found[same].key != found[row].key:
-            same += 1
-        if same == left:
-            found[left] = found[row]
-            left += 1
-            continue
-        both = np.logaddexp(found[same].log_prob, found[row].log_prob)
-        acoustic = np.logaddexp(found[same].acoustic_log_prob, found[row].acoustic_log_prob)
-        if found[row].log_prob > found[same].log_prob:
-            found[same] = found[row]
-        found[same].log_prob, found[same].acoustic_log_prob = both, acoustic
-    return left
-
-
-@inline_kernel
-def _key(node: int, word: int, state: SearchState, lexicon: LexiconArrays) -> np.uint64:
-    """Return a hash of the words that are written; unknown ones differ by their spelling."""
-    tree, unknown, key = state.tree, len(lexicon.lm_words) - 1, np.uint64(0)
-    if word == PARTIAL:
-        key = mixed(np.uint64(PARTIAL_KEY + node))
-    elif word >= 0:
-        key = mixed(np.uint64(word + 1))
-    spelled = word == unknown
-    while node > 0:
-        if spelled and lexicon.kind[tree[node].token] != SEPARATOR:
-            key = mixed(key + np.uint64(tree[node].token))
-        before = tree[node].word
-        if before >= 0:
-            key = mixed(key * np.uint64(31) + np.uint64(before + 1))
-            spelled = before == unknown
-        node = tree[node].parent
-    return key
-
-
-@inline_kernel
-def _whole(count: int, found: Records) -> int:
-    """Drop the endings inside a word where there are others; return how many are left."""
-    left = 0
-    for row in range(count):
-        if found[row].word != PARTIAL:
-            found[left] = found[row]
-            left += 1
-    return left if left > 0 else count
-
-
-@inline_kernel
-def _best(count: int, wanted: int, found: Records, order: Float64) -> int:
-    """Drop all but the best endings, and those that tie with the last of them; return how many are left."""
-    if count <= wanted:
-        return count
-    for row in range(count):
-        order[row] = found[row].log_prob
-    limit, left = kth_largest(order, count, wanted), 0
-    for row in range(count):
-        if found[row].log_prob >= limit:
-            found[left] = found[row]
-            left += 1
-    return left
-
-
-@bare_kernel
-def spell(tree: Records, node: int, tokens: Int32, words: Int32) -> int:
-    """List the symbols of a prefix and the word that ended before or with each, -1 where none did.
-
-    Args:
-        tree: of the prefixes.
-        node: of the prefix.
-        tokens: `(N,)`, at the end of which the symbols are written.
-        words: `(N,)`, at the end of which the words are written.
-
-    Returns:
-        The place of the first symbol.
-    """
-    place = len(tokens)
-    while node > 0:
-        place -= 1
-        tokens[place], words[place] = tree[node].token, tree[node].word
-        node = tree[node].parent
-    return place
 
 
 @bare_kernel

@@ -19,6 +19,7 @@ Run = Callable[..., Any]
 Record = Callable[..., Path]
 LETTERS = "abcdefghij"
 WORDS = [*LETTERS, *(first + second for first in LETTERS for second in LETTERS)]
+FEWER = [word for word in WORDS if not set(word) & set("ai")]
 
 
 @pytest.fixture
@@ -183,8 +184,8 @@ class TestEvaluate:
 
 @pytest.fixture
 def carrying(own_bundle: Path, words: Path, model: Path, tiny_vocabulary: Vocabulary) -> Path:
-    """A bundle with a language model and a lexicon of its own, of half the words."""
-    lexicon = Lexicon.of_characters(WORDS[::2], tiny_vocabulary)
+    """A bundle with a language model and a lexicon of its own, of words without two of the letters."""
+    lexicon = Lexicon.of_characters(FEWER, tiny_vocabulary)
     lexicon.write(own_bundle / LEXICON, tiny_vocabulary.symbols)
     lm.save(lm.read_arpa(model), own_bundle / LANGUAGE_MODEL)
     return own_bundle
@@ -193,7 +194,7 @@ def carrying(own_bundle: Path, words: Path, model: Path, tiny_vocabulary: Vocabu
 class TestBundleWithItsOwn:
     def test_it_decodes_with_them(self, decode: Decode, carrying: Path) -> None:
         found = decode(bundle=carrying)
-        assert set(found["text"].split()) <= set(WORDS[::2])
+        assert set(found["text"].split()) <= set(FEWER)
         assert found == decode("--lm", carrying / LANGUAGE_MODEL, "--lexicon", carrying / LEXICON)
 
     def test_greedy_does_without(self, decode: Decode, carrying: Path) -> None:
@@ -202,7 +203,7 @@ class TestBundleWithItsOwn:
     def test_options_come_first(self, decode: Decode, carrying: Path, words: Path, model: Path) -> None:
         other = decode("--lexicon", words, bundle=carrying)
         assert other == decode("--lexicon", words, "--lm", model)
-        assert not set(other["text"].split()) <= set(WORDS[::2])
+        assert not set(other["text"].split()) <= set(FEWER)
         assert decode("--lm", model, bundle=carrying) == decode(
             "--lm", model
         )  # the lexicon is its own model's
@@ -210,7 +211,7 @@ class TestBundleWithItsOwn:
     def test_info_names_them(self, ctcasr: Run, carrying: Path) -> None:
         said = ctcasr("info", carrying).out
         assert "2-grams of 113 words" in said
-        assert "55 words, 55 spellings" in said
+        assert f"{len(FEWER)} words, {len(FEWER)} spellings" in said
         assert "lm_weight 0.6" in said
 
     @pytest.mark.parametrize("name", [LANGUAGE_MODEL, LEXICON])
