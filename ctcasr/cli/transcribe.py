@@ -26,6 +26,7 @@ from ctcasr.cli.decoding import (
 )
 from ctcasr.cli.formats import Formats, LineCount, LineWidth, check_stdout, read_formats, read_layout
 from ctcasr.cli.inputs import opened
+from ctcasr.cli.live import transcribe_live
 from ctcasr.errors import ConfigError
 from ctcasr.runtime import Recognizer, Transcript
 
@@ -44,8 +45,9 @@ clock = Clock()
 
 def command(
     audio: list[Path] = typer.Argument(
+        None,
         help="Audio files (wav, flac, ogg, opus, mp3; m4a, mp4, webm, video with ctcasr[media]), folders, "
-        "patterns, manifests (.jsonl), or - for standard input."
+        "patterns, manifests (.jsonl), or - for standard input.",
     ),
     model: str = typer.Option(None, "-m", "--model", help="Bundle: a folder, or a name inside the package."),
     form: Formats = None,
@@ -66,6 +68,9 @@ def command(
     ),
     skip_existing: bool = typer.Option(
         False, "--skip-existing", help="Go on with an interrupted run: leave out what is in the folder."
+    ),
+    live: bool = typer.Option(
+        False, "--live", help="Transcribe the microphone until Ctrl-C; needs ctcasr[live]."
     ),
     greedy: Greedy = False,
     beam_size: BeamSize = None,
@@ -90,6 +95,7 @@ def command(
     forms = read_formats(form)
     layout = read_layout(forms, line_width, line_count)
     target = Output(forms, layout, output, skip_existing)
+    _check_live(live, audio, target)
     _check_alternatives(nbest, forms, greedy)
     options = decoding_options(
         greedy,
@@ -107,6 +113,9 @@ def command(
         model, precision.value if precision else None, decoding=options, alternatives=nbest
     )
     loaded = time.perf_counter()
+    if live:
+        transcribe_live(recognizer)
+        return
     with opened(audio) as inputs:
         if output is None:
             check_stdout(forms, len(inputs))
@@ -116,6 +125,15 @@ def command(
     report(account, len(inputs))
     if account.failed:
         raise typer.Exit(1)
+
+
+def _check_live(live: bool, audio: Sequence[Path] | None, target: Output) -> None:
+    if live and (audio or target.folder or target.forms != ("txt",)):
+        raise ConfigError(
+            "--live prints what the microphone hears as text; leave out files, --format and --output"
+        )
+    if not live and not audio:
+        raise ConfigError("nothing to transcribe; name a file, a folder, - for standard input, or --live")
 
 
 def _check_alternatives(nbest: int, forms: Sequence[str], greedy: bool) -> None:
