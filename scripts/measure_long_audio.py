@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ctcasr import audio
 from ctcasr.data import Utterance, read_manifest
-from ctcasr.runtime import LongAudioSettings, Recognizer, WindowSettings
+from ctcasr.runtime import LongAudioSettings, Recognizer, StreamSettings, WindowSettings
 from ctcasr.runtime.decoder import DecodingOptions
 from ctcasr.runtime.pauses import PauseSettings
 from ctcasr.scoring import align
@@ -68,6 +68,10 @@ def main() -> None:
     print(f"{len(utterances)} utterances, {spoken} words, gap {options.gap:g} s")
     print("| cut into | WER | words that differ from one piece |\n|---|---|---|")
     print(f"| utterances | {100 * errors / spoken:.2f} % | - |")
+    stream = Recognizer.load(options.model, decoding=greedy, long_audio=StreamSettings().long_audio)
+    streamed = [transcript.text.split() for transcript in stream.transcribe(utterances, threads=1)]
+    errors = sum(align(*pair).counts.errors for pair in zip(references, streamed, strict=True))
+    print(f"| utterances, as a stream | {100 * errors / spoken:.2f} % | - |")
     joined = list(recordings(utterances, rate, options.gap, options.minutes))
     whole: list[list[str]] = []
     for seconds in (None, *WINDOWS):

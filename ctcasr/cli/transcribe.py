@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
 import typer
 
+from ctcasr.cli.batch import Output, report, transcribe_all
 from ctcasr.cli.decoding import (
     BeamSize,
     Greedy,
@@ -24,11 +25,10 @@ from ctcasr.cli.decoding import (
     decoding_options,
 )
 from ctcasr.cli.formats import Formats, LineCount, LineWidth, check_stdout, read_formats, read_layout
-from ctcasr.cli.progress import bar
-from ctcasr.errors import ConfigError, CtcAsrError
-from ctcasr.runtime import DistinctNames, OutputFolder, Recognizer, Transcript
-from ctcasr.runtime.outputs import as_file
-from ctcasr.runtime.subtitles import SubtitleLayout
+from ctcasr.cli.inputs import opened
+from ctcasr.cli.live import transcribe_live
+from ctcasr.errors import ConfigError
+from ctcasr.runtime import Recognizer, Transcript
 
 Precision = Enum("Precision", {"int8": "int8", "fp32": "fp32"}, type=str)
 
@@ -45,7 +45,9 @@ clock = Clock()
 
 def command(
     audio: list[Path] = typer.Argument(
-        help="Audio files: wav, flac, ogg, opus, mp3; m4a, mp4, webm with ctcasr[media]."
+        None,
+        help="Audio files (wav, flac, ogg, opus, mp3; m4a, mp4, webm, video with ctcasr[media]), folders, "
+        "patterns, manifests (.jsonl), or - for standard input.",
     ),
     model: str = typer.Option(None, "-m", "--model", help="Bundle: a folder, or a name inside the package."),
     form: Formats = None,
@@ -55,8 +57,20 @@ def command(
     line_width: LineWidth = None,
     line_count: LineCount = None,
     precision: Precision = typer.Option(None, help="Network to run; default: int8 where there is one."),
-    threads: int = typer.Option(
-        None, min=1, max=1024, help="Recordings at a time; default: one a processor."
+    jobs: int = typer.Option(
+        None,
+        "-j",
+        "--jobs",
+        "--threads",
+        min=1,
+        max=1024,
+        help="Recordings, or windows of a long one, at a time; default: one a processor.",
+    ),
+    skip_existing: bool = typer.Option(
+        False, "--skip-existing", help="Go on with an interrupted run: leave out what is in the folder."
+    ),
+    live: bool = typer.Option(
+        False, "--live", help="Transcribe the microphone until Ctrl-C; needs ctcasr[live]."
     ),
     greedy: Greedy = False,
     beam_size: BeamSize = None,
@@ -80,8 +94,8 @@ def command(
     imported = time.perf_counter()
     forms = read_formats(form)
     layout = read_layout(forms, line_width, line_count)
-    if output is None:
-        check_stdout(forms, len(audio))
+    target = Output(forms, layout, output, skip_existing)
+    _check_live(live, audio, target)
     _check_alternatives(nbest, forms, greedy)
     options = decoding_options(
         greedy,
@@ -99,29 +113,27 @@ def command(
         model, precision.value if precision else None, decoding=options, alternatives=nbest
     )
     loaded = time.perf_counter()
-    folder = OutputFolder(output, *forms, layout=layout) if output else None
-    failures, transcripts, distinct = 0, [], DistinctNames()
-    with bar("transcribing", len(audio)) as advance:
-        for transcript in recognizer.transcribe(audio, threads=threads):
-            advance()
-            # Failed ones count: mending one changes no other's id.
-            transcript = replace(transcript, id=distinct(transcript.id))
-            error = transcript.error
-            if not error:
-                transcripts.append(transcript)
-                if folder is None:
-                    print(_shown(transcript, forms[0], layout, several=len(audio) > 1), end="", flush=True)
-                else:
-                    error = _put(transcript, folder)
-            if error:
-                failures += 1
-                print(f"error: {error}", file=sys.stderr)
+    if live:
+        transcribe_live(recognizer)
+        return
+    with opened(audio) as inputs:
+        if output is None:
+            check_stdout(forms, len(inputs))
+        account = transcribe_all(recognizer, inputs, target, jobs)
     if timings:
-        _print_timings(transcripts, imported - clock.started, loaded - imported)
-    if failures:
-        if len(audio) > 1:
-            print(f"{failures} of {len(audio)} recordings failed", file=sys.stderr)
+        _print_timings(account.transcripts, imported - clock.started, loaded - imported)
+    report(account, len(inputs))
+    if account.failed:
         raise typer.Exit(1)
+
+
+def _check_live(live: bool, audio: Sequence[Path] | None, target: Output) -> None:
+    if live and (audio or target.folder or target.forms != ("txt",)):
+        raise ConfigError(
+            "--live prints what the microphone hears as text; leave out files, --format and --output"
+        )
+    if not live and not audio:
+        raise ConfigError("nothing to transcribe; name a file, a folder, - for standard input, or --live")
 
 
 def _check_alternatives(nbest: int, forms: Sequence[str], greedy: bool) -> None:
@@ -130,22 +142,6 @@ def _check_alternatives(nbest: int, forms: Sequence[str], greedy: bool) -> None:
             f"--nbest {nbest} needs a beam search and a format that holds several hypotheses; "
             "use -f json, and leave out --greedy"
         )
-
-
-def _put(transcript: Transcript, folder: OutputFolder) -> str:
-    """Write a transcript to the folder; return what went wrong."""
-    try:
-        folder.write(transcript)
-    except CtcAsrError as error:
-        return str(error)
-    return ""
-
-
-def _shown(transcript: Transcript, form: str, layout: SubtitleLayout, *, several: bool) -> str:
-    if not several or form != "txt":
-        return as_file(transcript, form, layout)
-    # An id ends at the first white space: in a file's name it becomes an underscore.
-    return f"{'_'.join(transcript.id.split())} {transcript.text}".rstrip() + "\n"
 
 
 def _print_timings(transcripts: list[Transcript], imports: float, load: float) -> None:

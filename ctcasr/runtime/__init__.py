@@ -11,6 +11,7 @@ from ctcasr.runtime.bundle import (
 from ctcasr.runtime.long_audio import LongAudioSettings
 from ctcasr.runtime.outputs import FORMATS, DistinctNames, OutputFolder
 from ctcasr.runtime.recognizer import Recognizer
+from ctcasr.runtime.streaming import StreamResult, StreamSettings
 from ctcasr.runtime.transcript import Segment, Transcript
 from ctcasr.runtime.window_cutting import WindowSettings
 from ctcasr.runtime.words import Word
@@ -24,6 +25,8 @@ __all__ = [
     "OutputFolder",
     "Recognizer",
     "Segment",
+    "StreamResult",
+    "StreamSettings",
     "TrainingSummary",
     "Transcript",
     "WindowSettings",

@@ -25,8 +25,9 @@ from ctcasr.runtime.ordered import map_ordered
 from ctcasr.runtime.pauses import PauseSplitter, SegmentRows
 from ctcasr.runtime.segment_decoder import SegmentDecoder
 from ctcasr.runtime.session import AcousticSession
+from ctcasr.runtime.streaming import RecognitionStream, StreamParts, StreamSettings
 from ctcasr.runtime.transcript import Segment, Transcript, transcript_of
-from ctcasr.runtime.window_cutting import WindowCutter
+from ctcasr.runtime.window_cutting import WindowCutter, WindowSettings
 
 Watch = Callable[[int, float, float], None]
 """Is told the number of a recording, the seconds of it that are recognised, and the share of all of it."""
@@ -149,11 +150,33 @@ class Recognizer:
         )
         return self.log_probs(waveform)
 
-    def cutter(self) -> WindowCutter:
-        """Return what cuts one recording into windows."""
+    def cutter(self, settings: WindowSettings | None = None) -> WindowCutter:
+        """Return what cuts one recording into windows, the recognizer's by default."""
         features = self.bundle.description.features
         step = self.bundle.description.subsampling * features.hop_samples
-        return WindowCutter(self.long_audio.windows, features.sample_rate, step)
+        return WindowCutter(settings or self.long_audio.windows, features.sample_rate, step)
+
+    def stream(
+        self, sample_rate: int | None = None, settings: StreamSettings | None = None
+    ) -> RecognitionStream:
+        """Begin to recognise a recording that comes in chunks.
+
+        Args:
+            sample_rate: of the chunks, Hz; by default the bundle's.
+            settings: of windows and pauses.
+
+        Raises:
+            ConfigError: the sample rate is out of range.
+        """
+        long_audio = (settings or StreamSettings()).long_audio
+        rate = self.bundle.description.features.sample_rate
+        parts = StreamParts(
+            self.log_probs, self._decode, self.cutter(long_audio.windows), self._splitter(long_audio), rate
+        )
+        return RecognitionStream(parts, sample_rate or rate)
+
+    def _splitter(self, settings: LongAudioSettings) -> PauseSplitter:
+        return PauseSplitter(settings.pauses, self.bundle.vocabulary, self.bundle.frame_seconds)
 
     def transcribe(
         self,
@@ -252,7 +275,7 @@ class Recognizer:
         pipeline = Pipeline(
             score,
             decode,
-            lambda: PauseSplitter(self.long_audio.pauses, self.bundle.vocabulary, frame_seconds),
+            lambda: self._splitter(self.long_audio),
             report,
             workers.windows,
             workers.threads,

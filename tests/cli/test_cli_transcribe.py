@@ -249,7 +249,8 @@ class TestBadInput:
         assert len(said.errors) == len(BAD)
         for path, error in zip(bad, said.errors, strict=True):
             assert error.startswith(f"error: {path}: ")
-        assert said.err.splitlines()[-1] == f"{len(BAD)} of {len(BAD) + 2} recordings failed"
+        summary = [f"{len(BAD)} of {len(BAD) + 2} recordings failed:", *(f"  {path}" for path in bad)]
+        assert said.err.splitlines()[-len(summary) :] == summary
 
     def test_the_others_are_still_written(
         self, ctcasr: Run, tiny_bundle: Path, tmp_path: Path, record: Record
