@@ -13,12 +13,14 @@ import typer
 
 from ctcasr.cli.decoding import (
     BeamSize,
+    DecoderChoice,
     Greedy,
     HotwordBoost,
     HotWordList,
     LanguageModel,
     LexiconFile,
     LmWeight,
+    PriorScale,
     UnknownCost,
     WordBonus,
     decoding_options,
@@ -59,6 +61,7 @@ def command(
         None, min=1, max=1024, help="Recordings at a time; default: one a processor."
     ),
     greedy: Greedy = False,
+    decoder: DecoderChoice = None,
     beam_size: BeamSize = None,
     lm: LanguageModel = None,
     lexicon: LexiconFile = None,
@@ -67,6 +70,7 @@ def command(
     word_bonus: WordBonus = None,
     unknown_cost: UnknownCost = None,
     hotword_boost: HotwordBoost = None,
+    prior_scale: PriorScale = None,
     nbest: int = typer.Option(1, min=1, max=1000, help="Hypotheses of each recording, for json."),
     timings: bool = typer.Option(False, "--timings", help="Say on stderr where the time went."),
 ) -> None:
@@ -88,12 +92,14 @@ def command(
         lm,
         lexicon,
         hotword,
+        decoder=decoder,
         nbest=nbest,
         beam_size=beam_size,
         lm_weight=lm_weight,
         word_bonus=word_bonus,
         unknown_cost=unknown_cost,
         hotword_boost=hotword_boost,
+        prior_scale=prior_scale,
     )
     recognizer = Recognizer.load(
         model, precision.value if precision else None, decoding=options, alternatives=nbest
