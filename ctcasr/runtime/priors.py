@@ -16,9 +16,9 @@ from ctcasr.runtime.alignment import alignment_scores
 from ctcasr.runtime.alignment_text import spell
 from ctcasr.runtime.bundle import PRIORS, Bundle
 from ctcasr.runtime.bundle_changing import change_bundle
+from ctcasr.runtime.ordered import in_order
 from ctcasr.runtime.pronouncing import align_lines
 from ctcasr.runtime.recognizer import Recognizer
-from ctcasr.runtime.threads import in_order
 
 Doubles = npt.NDArray[np.float64]
 

@@ -266,7 +266,9 @@ class Recognizer:
         pipeline = Pipeline(
             score,
             decode,
-            lambda: PauseSplitter(self.long_audio.pauses, self.bundle.vocabulary, frame_seconds),
+            lambda: PauseSplitter(
+                self.long_audio.pauses, self.bundle.vocabulary, frame_seconds, self.bundle.topology
+            ),
             report,
             workers.windows,
             workers.threads,

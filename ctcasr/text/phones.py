@@ -159,6 +159,10 @@ class PhoneVocabulary(Vocabulary):
         variants = self.pronunciations.of_words([word]).by_word[word]
         return tuple(tuple(self._ids[phone] for phone in phones) for phones in variants)
 
+    def unknown(self, text: str) -> list[str]:
+        """Return the words that the dictionary does not have, sorted."""
+        return sorted(set(text.split()) - set(self.pronunciations.by_word))
+
     def fit(self, word: str) -> tuple[str, list[str]]:
         """Return a word as the dictionary has it: in lower or upper case, or without the punctuation around it.
 

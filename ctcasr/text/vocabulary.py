@@ -136,6 +136,10 @@ class Vocabulary:
         """
         return (tuple(self.encode(word).tolist()),)
 
+    def unknown(self, text: str) -> list[str]:
+        """Return what of a text the model cannot write as it stands: characters here, sorted."""
+        return sorted(set(text) - set("".join(self.characters)))
+
     def fit(self, word: str) -> tuple[str, list[str]]:
         """Return a word as the model writes it, in lower or upper case where need be, and what it cannot write.
 

@@ -18,7 +18,7 @@ from ctcasr.runtime import Recognizer
 from ctcasr.runtime.aligned import AlignedTranscript, AlignedWord
 from ctcasr.runtime.alignment import align_transcript
 from ctcasr.runtime.decoding_parts import DecodingOptions
-from ctcasr.runtime.threads import in_order
+from ctcasr.runtime.ordered import in_order
 from ctcasr.text import Vocabulary
 from ctcasr.training.splicing import Piece
 

@@ -15,7 +15,18 @@ import pytest
 import ctcasr as package
 from ctcasr.cli.main import app
 
-VERBS = ["transcribe", "align", "train", "evaluate", "score", "export", "info", "calibrate", "doctor", "priors"]
+VERBS = [
+    "transcribe",
+    "align",
+    "train",
+    "evaluate",
+    "score",
+    "export",
+    "info",
+    "calibrate",
+    "doctor",
+    "priors",
+]
 Run = Callable[..., Any]
 
 
