@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ctcasr.cli.plotting import check_plot
 from ctcasr.cli.progress import bar
 from ctcasr.cli.transcribe import Precision
 from ctcasr.data import Utterance, read_manifest, write_manifest
@@ -18,9 +20,10 @@ from ctcasr.errors import ConfigError, CtcAsrError, DataError
 from ctcasr.runtime import Recognizer
 from ctcasr.runtime.aligned import AlignedTranscript
 from ctcasr.runtime.alignment_formats import ALIGNMENT_FORMATS
-from ctcasr.runtime.alignment_text import name_characters
+from ctcasr.runtime.alignment_text import name_unknown
 from ctcasr.runtime.decoder import DecodingOptions
 from ctcasr.runtime.segmenting import LOW_CONFIDENCE, low_segments, segment_utterances
+from ctcasr.text import Vocabulary
 
 if TYPE_CHECKING:
     from ctcasr.runtime.alignment import AlignmentOptions
@@ -37,7 +40,7 @@ def command(
     text: Path = typer.Argument(None, help="What is said in the audio file: UTF-8, a segment a line."),
     model: str = typer.Option(None, "-m", "--model", help="Bundle: a folder, or a name inside the package."),
     form: AlignmentFormat = typer.Option(
-        None, "-f", "--format", help="What to write; default: textgrid, or nothing but --segments-to."
+        None, "-f", "--format", help="What to write; default: textgrid, or only what the other options write."
     ),
     output: Path = typer.Option(
         None, "-o", "--output", help="File to write; default: stdout. Of a manifest: the manifest to write."
@@ -57,6 +60,9 @@ def command(
         max=1.0,
         help="Name lines or utterances below; lines are left out of --segments-to.",
     ),
+    plot: Path = typer.Option(
+        None, help="Draw sound, posteriors and words, as .png or .svg; needs the extra `train`."
+    ),
     precision: Precision = typer.Option(None, help="Network to run; default: int8 where there is one."),
     threads: int = typer.Option(
         None,
@@ -74,16 +80,20 @@ def command(
     Or `ctcasr align train.jsonl -o aligned.jsonl` for a manifest that has `words`: the start and the end of each word
     of an utterance's text, in seconds from the start of the utterance.
     """
+    from ctcasr.cli.alignment_plot import check_length, draw_alignment
     from ctcasr.runtime.alignment import AlignmentOptions, align_recording
 
     options = AlignmentOptions(skip_unknown, skip_audio)
     is_manifest = audio.suffix == ".jsonl"
-    _check_usage(is_manifest, text, output, form, segments_to)
+    check_plot(plot)
+    _check_usage(is_manifest, text, output, {"--format": form, "--segments-to": segments_to, "--plot": plot})
     taken = [path for path in (audio, text) if path is not None]
-    for path in (output, segments_to):
+    for path in (output, segments_to, plot):
         if path is not None:
             _check_writable(path, taken)
             taken.append(path)
+    if plot is not None:
+        check_length(audio)
     content = "" if is_manifest else _read_text(text)
     utterances = read_manifest(audio) if is_manifest else []
     recognizer = Recognizer.load(
@@ -96,19 +106,17 @@ def command(
         aligned = align_recording(recognizer, audio, content, options, threads=threads)
     except DataError as error:
         raise DataError(f"{text}: {error}") from error
-    if form is not None or output is not None or segments_to is None:
+    if form is not None or output is not None or (segments_to is None and plot is None):
         _put(ALIGNMENT_FORMATS[form.value if form else "textgrid"](aligned), output)
-    _report(aligned, text, min_confidence)
+    _report(aligned, text, min_confidence, recognizer.bundle.vocabulary)
+    if plot is not None:
+        draw_alignment(recognizer, audio, aligned, plot)
     if segments_to is not None:
         _write_segments(aligned, segments_to, min_confidence)
 
 
 def _check_usage(
-    is_manifest: bool,
-    text: Path | None,
-    output: Path | None,
-    form: AlignmentFormat | None,
-    segments_to: Path | None,
+    is_manifest: bool, text: Path | None, output: Path | None, of_audio: Mapping[str, object]
 ) -> None:
     """Raise ConfigError where the arguments are those of the other use."""
     if not is_manifest and text is None:
@@ -119,7 +127,7 @@ def _check_usage(
         raise ConfigError(f"{text}: a manifest has the texts in it; leave TEXT out")
     if is_manifest and output is None:
         raise ConfigError("the aligned manifest needs a name; give it with -o")
-    for name, value in (("--format", form), ("--segments-to", segments_to)):
+    for name, value in of_audio.items():
         if is_manifest and value is not None:
             raise ConfigError(
                 f"{name} is for an audio file; of a manifest a manifest is written: leave it out"
@@ -163,10 +171,10 @@ def _put(written: str, output: Path | None) -> None:
         raise CtcAsrError(f"{output}: cannot be written ({error.strerror})") from error
 
 
-def _report(aligned: AlignedTranscript, text: Path, min_confidence: float) -> None:
+def _report(aligned: AlignedTranscript, text: Path, min_confidence: float, vocabulary: Vocabulary) -> None:
     """Say on stderr what was left out, and which lines hardly fit."""
-    if aligned.skipped_characters:
-        print(f"{text}: left out {name_characters(aligned.skipped_characters)}", file=sys.stderr)
+    if aligned.skipped_text:
+        print(f"{text}: left out {name_unknown(aligned.skipped_text, vocabulary)}", file=sys.stderr)
     if aligned.skipped_lines:
         numbers = ", ".join(map(str, aligned.skipped_lines))
         print(f"{text}: of these lines nothing was left: {numbers}", file=sys.stderr)
@@ -223,7 +231,7 @@ def _align_manifest(
                 print(f"error: {found.error}", file=sys.stderr)
                 continue
             done.append(found.utterance)
-            skipped.update(dict(found.skipped_characters))
+            skipped.update(dict(found.skipped_text))
             if found.confidence < min_confidence:
                 low += 1
                 text = _short(found.utterance.text)
@@ -233,7 +241,7 @@ def _align_manifest(
         raise DataError(f"{output}: not written, none of the {len(utterances)} utterances can be aligned")
     _write_manifest(output, done)
     if skipped:
-        print(f"left out {name_characters(skipped)}", file=sys.stderr)
+        print(f"left out {name_unknown(skipped, recognizer.bundle.vocabulary)}", file=sys.stderr)
     if low:
         print(f"{low} of {len(done)} utterances have a confidence below {min_confidence:g}", file=sys.stderr)
     print(f"{output}: {len(done)} utterances with the times of their words", file=sys.stderr)

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import typer
 
+from ctcasr.cli.plotting import check_plot
 from ctcasr.cli.progress import bar
 from ctcasr.cli.reliability_plot import draw
 from ctcasr.data import read_manifest
-from ctcasr.errors import ConfigError
 from ctcasr.runtime import Recognizer
 from ctcasr.runtime.calibration import Calibration, Kind, calibrate, write_calibration
 from ctcasr.runtime.decoder import DecodingOptions
-
-PLOTS = (".png", ".svg")
 
 
 def command(
@@ -36,8 +34,7 @@ def command(
     What is said of calibrated confidences is measured on speakers (if these are few: utterances) that are held out
     in turn. A calibration that does not lower the Brier score on them is not written.
     """
-    if plot is not None:
-        _check_plot(plot)
+    check_plot(plot)
     utterances = read_manifest(manifest)
     recognizer = Recognizer.load(model, decoding=DecodingOptions(is_greedy=True))
     with bar("calibrating", len(utterances)) as advance:
@@ -52,22 +49,6 @@ def command(
         write_calibration(recognizer.bundle, useful)
         if useful:
             print(f"{recognizer.bundle.folder}: confidences are calibrated from now on", file=sys.stderr)
-
-
-def _check_plot(path: Path) -> None:
-    """Raise ConfigError now rather than after the work."""
-    if path.suffix.lower() not in PLOTS:
-        raise ConfigError(f"{path}: cannot be drawn; expected a name that ends in {' or '.join(PLOTS)}")
-    if not path.parent.is_dir():
-        raise ConfigError(f"{path}: there is no folder {path.parent}; make it, or choose another --plot")
-    if path.is_dir():
-        raise ConfigError(f"{path}: is a folder; name a file for --plot")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(
-            "--plot needs matplotlib; install it with `pip install 'ctcasr[train]'`, or leave out --plot"
-        ) from error
 
 
 def _table(calibrations: dict[Kind, Calibration]) -> list[str]:

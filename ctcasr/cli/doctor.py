@@ -90,11 +90,12 @@ def _frames_of_config(path: Path) -> ModelFrames:
             f"--config needs {error.name}; install it with `pip install 'ctcasr[train]'`"
         ) from error
     from ctcasr.data import read_manifest
-    from ctcasr.text import Vocabulary
+    from ctcasr.training.vocabularies import make_vocabulary
 
     config = read_config(path)
-    texts = (utterance.text for utterance in read_manifest(config.data.train))
-    return ModelFrames(config.features, config.model.subsampling, Vocabulary.from_texts(texts))
+    texts = [utterance.text for utterance in read_manifest(config.data.train)]
+    vocabulary = make_vocabulary(config.text, texts, config.data.train)
+    return ModelFrames(config.features, config.model.subsampling, vocabulary)
 
 
 def _json_line(finding: Finding) -> str:

@@ -9,12 +9,14 @@ import typer
 
 from ctcasr.cli.decoding import (
     BeamSize,
+    DecoderChoice,
     Greedy,
     HotwordBoost,
     HotWordList,
     LanguageModel,
     LexiconFile,
     LmWeight,
+    PriorScale,
     UnknownCost,
     WordBonus,
     decoding_options,
@@ -35,9 +37,10 @@ from ctcasr.cli.scoring import (
     write_report,
 )
 from ctcasr.cli.transcribe import Precision
-from ctcasr.data import read_manifest
+from ctcasr.data import Utterance, read_manifest
+from ctcasr.errors import DataError
 from ctcasr.runtime import Recognizer
-from ctcasr.scoring import Result, score
+from ctcasr.scoring import Result, Unit, score
 from ctcasr.text import find_normalizer
 
 
@@ -58,6 +61,7 @@ def command(
     ),
     json: AsJson = False,
     greedy: Greedy = False,
+    decoder: DecoderChoice = None,
     beam_size: BeamSize = None,
     lm: LanguageModel = None,
     lexicon: LexiconFile = None,
@@ -66,11 +70,13 @@ def command(
     word_bonus: WordBonus = None,
     unknown_cost: UnknownCost = None,
     hotword_boost: HotwordBoost = None,
+    prior_scale: PriorScale = None,
 ) -> None:
     """Transcribe a manifest and print word, character and sentence error rates.
 
     E.g. `ctcasr evaluate recipes/an4/data/test.jsonl -m bundle`. A recording that cannot be read counts as
-    unrecognised, is named, and makes the exit code 1.
+    unrecognised, is named, and makes the exit code 1. Where a model of phones is decoded without a lexicon, phones are
+    scored.
     """
     check_writable(hypotheses, "--hypotheses")
     check_writable(alignments, "--alignments")
@@ -82,13 +88,16 @@ def command(
         lm,
         lexicon,
         hotword,
+        decoder=decoder,
         beam_size=beam_size,
         lm_weight=lm_weight,
         word_bonus=word_bonus,
         unknown_cost=unknown_cost,
         hotword_boost=hotword_boost,
+        prior_scale=prior_scale,
     )
     recognizer = Recognizer.load(model, precision.value if precision else None, decoding=options)
+    written = {utterance.id: _reference(recognizer, utterance) for utterance in utterances}
     texts: dict[str, str] = {}
     failures = 0
     with bar("evaluating", len(utterances)) as advance:
@@ -99,9 +108,10 @@ def command(
                 failures += 1
                 print(f"error: {transcript.error}", file=sys.stderr)
     normalizer = find_normalizer(normalize.value)
-    references = normalizer.each({utterance.id: utterance.text for utterance in utterances})
+    references = normalizer.each(written)
     recognised = normalizer.each(texts)
-    scores = [score(references, recognised, unit) for unit in units_of(normalizer)]
+    units: tuple[Unit, ...] = ("phone",) if recognizer.writes_phones else units_of(normalizer)
+    scores = [score(references, recognised, unit) for unit in units]
     speakers = {utterance.id: utterance.speaker for utterance in utterances if utterance.speaker}
     result = Result.of(scores, speakers, normalizer=normalizer)
     tell(result, as_object=json, alignments=alignments)
@@ -118,3 +128,10 @@ def command(
         print(f"{failures} of {len(utterances)} recordings failed and count as unrecognised", file=sys.stderr)
     if failures or missed:
         raise typer.Exit(1)
+
+
+def _reference(recognizer: Recognizer, utterance: Utterance) -> str:
+    try:
+        return recognizer.reference(utterance.text)
+    except DataError as error:
+        raise DataError(f"{utterance}: {error}") from error

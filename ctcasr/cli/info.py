@@ -10,8 +10,8 @@ import typer
 from ctcasr import audio
 from ctcasr.errors import ConfigError, CtcAsrError
 from ctcasr.runtime import Bundle, bundled_names, find_bundle, read_bundle
-from ctcasr.runtime.bundle import LANGUAGE_MODEL
-from ctcasr.runtime.decoder import DecodingOptions, carries_beam, decoding_parts
+from ctcasr.runtime.bundle import LANGUAGE_MODEL, PRIORS
+from ctcasr.runtime.decoding_parts import DecodingOptions, carries_beam, decoding_parts
 
 
 def command(
@@ -83,6 +83,7 @@ def _bundle_rows(target: str) -> dict[str, str]:
         "audio": f"{features.sample_rate} Hz, {features.dimension} {features.kind} bins",
         "subsampling": f"{description.subsampling} ({1000 * bundle.frame_seconds:g} ms a frame)",
         "symbols": " ".join(bundle.vocabulary.symbols),
+        **_hmm_rows(bundle),
         "models": ", ".join(
             f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sorted(bundle.folder.glob("*.onnx"))
         ),
@@ -94,8 +95,23 @@ def _bundle_rows(target: str) -> dict[str, str]:
             "parameters": f"{training.parameters:,}",
             "training": f"{training.train_utterances} utterances, {training.train_seconds / 3600:.2f} hours, "
             f"{training.epochs} epochs, seed {training.seed}",
-            "dev": f"WER {100 * training.dev_wer:.2f} %, CER {100 * training.dev_cer:.2f} %",
+            "dev": f"PER {100 * training.dev_wer:.2f} %"
+            if description.units == "phone"
+            else f"WER {100 * training.dev_wer:.2f} %, CER {100 * training.dev_cer:.2f} %",
         }
+    return rows
+
+
+def _hmm_rows(bundle: Bundle) -> dict[str, str]:
+    """Return what there is of a hidden Markov model."""
+    description, rows = bundle.description, {}
+    if description.topology == "hmm":
+        rows["outputs"] = f"{description.symbols} HMM states, {description.states} a symbol"
+    if (bundle.folder / PRIORS).is_file():
+        rows["priors"] = f"of {description.symbols} outputs"
+    if description.hmm is not None:
+        settings = description.hmm.model_dump(exclude_none=True)
+        rows["HMM decoding"] = ", ".join(f"{name} {value:g}" for name, value in settings.items())
     return rows
 
 

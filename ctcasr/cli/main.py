@@ -13,7 +13,7 @@ STARTED = time.perf_counter()
 import typer  # noqa: E402  (the clock starts first)
 
 import ctcasr  # noqa: E402
-from ctcasr.cli import (  # noqa: E402  # noqa: E402
+from ctcasr.cli import (  # noqa: E402
     align,
     calibrate,
     data,
@@ -22,6 +22,7 @@ from ctcasr.cli import (  # noqa: E402  # noqa: E402
     export,
     info,
     lm,
+    priors,
     score,
     train,
     transcribe,
@@ -36,7 +37,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (transcribe, align, train, evaluate, score, export, info, calibrate, doctor):
+for verb in (transcribe, align, train, evaluate, score, export, info, calibrate, doctor, priors):
     app.command(name=verb.__name__.rpartition(".")[2], no_args_is_help=True)(verb.command)
 lm.app.command(name="tune", no_args_is_help=True)(tune.command)
 app.add_typer(lm.app, name="lm")

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ctcasr.errors import ConfigError
+from ctcasr.cli.plotting import STYLE, save
 from ctcasr.runtime.calibration import Calibration, Kind
 from ctcasr.runtime.reliability import BINS, Bools, Float64, bins_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.typing import RcKeyType
 
-RAW, CALIBRATED, GREY = "#c4622d", "#1f6f8b", "#5f6770"
-STYLE: dict[RcKeyType, Any] = {
-    "font.size": 9,
-    "font.family": "sans-serif",
-    "axes.edgecolor": "#b8bec4",
-    "axes.labelcolor": "#30363c",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "svg.hashsalt": "ctcasr",  # the same figures make the same file
-    "svg.fonttype": "path",
-}
+RAW, CALIBRATED = "#c4622d", "#1f6f8b"
 
 
 def draw(calibrations: dict[Kind, Calibration], path: Path) -> None:
@@ -58,14 +45,7 @@ def draw(calibrations: dict[Kind, Calibration], path: Path) -> None:
             _histogram(axes[1, column], found)
         axes[0, 0].set_ylabel("share of words correct")
         axes[1, 0].set_ylabel("words")
-        try:
-            # No date: the same figures make the same file.
-            metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
-            figure.savefig(path, dpi=160, metadata=metadata)
-        except OSError as error:
-            raise ConfigError(
-                f"{path}: cannot be written ({error.strerror}); choose another --plot"
-            ) from error
+        save(figure, path)
 
 
 def _series(found: Calibration) -> list[tuple[str, Float64, str, str, float]]:

@@ -14,12 +14,14 @@ import typer
 from ctcasr.cli.batch import Output, report, transcribe_all
 from ctcasr.cli.decoding import (
     BeamSize,
+    DecoderChoice,
     Greedy,
     HotwordBoost,
     HotWordList,
     LanguageModel,
     LexiconFile,
     LmWeight,
+    PriorScale,
     UnknownCost,
     WordBonus,
     decoding_options,
@@ -73,6 +75,7 @@ def command(
         False, "--live", help="Transcribe the microphone until Ctrl-C; needs ctcasr[live]."
     ),
     greedy: Greedy = False,
+    decoder: DecoderChoice = None,
     beam_size: BeamSize = None,
     lm: LanguageModel = None,
     lexicon: LexiconFile = None,
@@ -81,6 +84,7 @@ def command(
     word_bonus: WordBonus = None,
     unknown_cost: UnknownCost = None,
     hotword_boost: HotwordBoost = None,
+    prior_scale: PriorScale = None,
     nbest: int = typer.Option(1, min=1, max=1000, help="Hypotheses of each recording, for json."),
     timings: bool = typer.Option(False, "--timings", help="Say on stderr where the time went."),
 ) -> None:
@@ -102,12 +106,14 @@ def command(
         lm,
         lexicon,
         hotword,
+        decoder=decoder,
         nbest=nbest,
         beam_size=beam_size,
         lm_weight=lm_weight,
         word_bonus=word_bonus,
         unknown_cost=unknown_cost,
         hotword_boost=hotword_boost,
+        prior_scale=prior_scale,
     )
     recognizer = Recognizer.load(
         model, precision.value if precision else None, decoding=options, alternatives=nbest

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from ctcasr.cli.decoding import BeamSize, LanguageModel, LexiconFile, UnknownCost, decoding_options
+from ctcasr.cli.decoding import (
+    BeamSize,
+    DecoderChoice,
+    DecoderName,
+    LanguageModel,
+    LexiconFile,
+    UnknownCost,
+    decoding_options,
+)
 from ctcasr.data import read_manifest
 from ctcasr.errors import ConfigError
 from ctcasr.runtime import Recognizer
-from ctcasr.runtime.decoder import DecodingOptions, decoding_parts
+from ctcasr.runtime.decoding_parts import DecodingOptions, decoding_parts, hmm_parts
 
 if TYPE_CHECKING:
+    from ctcasr.data import Utterance
+    from ctcasr.runtime.hmm_tuning import Trial
     from ctcasr.runtime.tuning import Choice
+
+TUNING_BEAM = 128
+"""Prefixes of the beam search, where no other number is wanted."""
 
 
 def command(
@@ -23,7 +37,8 @@ def command(
     model: str = typer.Option(..., "-m", "--model", help="Bundle: a folder, which gets the result."),
     lm: LanguageModel = None,
     lexicon: LexiconFile = None,
-    beam_size: BeamSize = 128,
+    decoder: DecoderChoice = None,
+    beam_size: BeamSize = None,
     unknown_cost: UnknownCost = None,
     write: bool = typer.Option(True, help="Write language model, lexicon and weights into the bundle."),
 ) -> None:
@@ -31,12 +46,31 @@ def command(
 
     E.g. `ctcasr lm tune recipes/an4/data/dev.jsonl -m bundle --lm an4.npz`. From then on the bundle is decoded with
     them by default.
+
+    Of the HMM decoder (`--decoder hmm`; the default for a model that was trained on frames) the power of the priors is
+    tuned as well.
     """
     from ctcasr.runtime.tuning import tune, write_decoding  # with it comes numba
 
-    options = decoding_options(False, lm, lexicon, None, beam_size=beam_size, unknown_cost=unknown_cost)
+    if decoder in (DecoderName.greedy, DecoderName.trim):
+        raise ConfigError(f"--decoder {decoder.value} has nothing to tune; choose beam or hmm")
     utterances = read_manifest(manifest)
     recognizer = Recognizer.load(model, decoding=DecodingOptions(is_greedy=True))
+    if decoder is DecoderName.hmm or (decoder is None and recognizer.bundle.topology.kind == "hmm"):
+        options = decoding_options(
+            False,
+            lm,
+            lexicon,
+            None,
+            decoder=DecoderName.hmm,
+            beam_size=beam_size,
+            unknown_cost=unknown_cost,
+        )
+        _tune_hmm(recognizer, utterances, options, manifest, write)
+        return
+    options = decoding_options(
+        False, lm, lexicon, None, beam_size=beam_size or TUNING_BEAM, unknown_cost=unknown_cost
+    )
     parts = decoding_parts(recognizer.bundle, options)
     if parts.model is None:
         raise ConfigError(f"{model}: carries no language model; name one with --lm")
@@ -49,6 +83,29 @@ def command(
     if write:
         write_decoding(recognizer.bundle, parts)
         print(f"{recognizer.bundle.folder}: decodes with them from now on", file=sys.stderr)
+
+
+def _tune_hmm(
+    recognizer: Recognizer, utterances: list[Utterance], options: DecodingOptions, manifest: Path, write: bool
+) -> None:
+    from ctcasr.runtime.hmm_tuning import tune_hmm
+    from ctcasr.runtime.tuning import write_decoding
+
+    parts = hmm_parts(recognizer.bundle, options)
+    trial = tune_hmm(recognizer, utterances, parts, _report_trial)
+    typer.echo(f"{_named(trial)}: WER {100 * trial.rate:.2f} % on {manifest}")
+    if write:
+        write_decoding(recognizer.bundle, replace(parts, settings=trial.settings))
+        print(f"{recognizer.bundle.folder}: --decoder hmm uses them from now on", file=sys.stderr)
+
+
+def _named(trial: Trial) -> str:
+    chosen = trial.settings
+    return f"lm_weight {chosen.lm_weight:g}, prior_scale {chosen.prior_scale:g}, word_bonus {chosen.word_bonus:g}"
+
+
+def _report_trial(number: int, trial: Trial) -> None:
+    print(f"round {number}: {_named(trial)}: WER {100 * trial.rate:.2f} %", file=sys.stderr)
 
 
 def _report(number: int, choice: Choice) -> None:

@@ -1,10 +1,12 @@
 """Forced alignment: which frames write which symbol of a known transcript.
 
 The trellis of CTC has a blank before each target and one after the last: blank `u` stands before target `u`,
-and the two share column `u`. The best path is found exactly (Viterbi), whatever its length. Of a long
-recording only every K-th row of scores is kept; the way back computes the K rows of a block again, and of
-these only the cone that can lead to where the block's path ends. That takes about 16 K^2 + 16 T U / K bytes:
-360 MB for three hours of speech, where the scores of the whole trellis would take 650 GB.
+and the two share column `u`. That of an HMM differs in two things: the blank, its silence, may stand at some
+places only, and every target may follow the one before directly. The best path is found exactly (Viterbi),
+whatever its length. Of a long recording only every K-th row of scores is kept; the way back computes the K rows
+of a block again, and of these only the cone that can lead to where the block's path ends. That takes about
+16 K^2 + 16 T U / K bytes: 360 MB for three hours of speech, where the scores of the whole trellis would take
+650 GB.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ from ctcasr.errors import DataError
 Floats = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+
+NEVER, MAYBE, ALWAYS = 0, 1, 2
+"""Whether an HMM is silent at a place."""
 
 ROUNDING = 1e-3
 """How far above zero a log-probability may stand by rounding."""
@@ -49,8 +54,14 @@ class Alignment:
     log_prob: float
 
 
-def align(log_probs: Floats, targets: Sequence[int] | npt.NDArray[np.integer], blank: int = 0) -> Alignment:
-    """Return the most probable path among those that write the targets.
+def align(
+    log_probs: Floats,
+    targets: Sequence[int] | npt.NDArray[np.integer],
+    blank: int = 0,
+    *,
+    silences: npt.NDArray[np.integer] | None = None,
+) -> Alignment:
+    """Return the most probable path among those that write the targets, by the rules of CTC or of an HMM.
 
     The result is exact, with scores summed in float64. Where paths are equally probable, the one is taken that
     is furthest along the targets, compared from the last frame backwards: symbols begin as early as they can.
@@ -60,19 +71,27 @@ def align(log_probs: Floats, targets: Sequence[int] | npt.NDArray[np.integer], b
         log_probs: `(T, V)` natural log-probabilities; minus infinity is allowed.
         targets: `(U,)` symbol numbers without blanks; may be empty.
         blank: the number of the blank.
+        silences: `(U + 1,)`, whether an HMM may be silent for a while, that is write the blank, before each target,
+            and after the last: `NEVER`, `MAYBE`, or (between targets) `ALWAYS`. Targets then follow each other
+            directly, equal ones too, and each writes one frame or more. Without silences the rules are CTC's: blanks
+            may stand anywhere, and have to stand between equal targets.
 
     Raises:
         DataError: the targets need more frames than there are, or hold a blank or a number that is no symbol;
             or log_probs hold NaN or values above zero, or give no path that writes the targets a probability.
     """
     symbols = np.ascontiguousarray(targets, np.int64)
-    _check(log_probs, symbols, blank)
+    _check(log_probs, symbols, blank, silences)
     frames, count = len(log_probs), len(symbols)
     if frames == 0:
         return Alignment(symbols, symbols, np.zeros(0), 0.0)
     narrow = log_probs.dtype == np.float64 or log_probs.dtype == np.float32
     rows = np.ascontiguousarray(log_probs, None if narrow else np.float32)
-    trellis = _Trellis(rows, np.append(symbols, blank), _skips(symbols))
+    if silences is None:
+        skips, gaps = _skips(symbols), np.zeros(count + 1)
+    else:
+        skips, gaps = (np.where(silences == kind, -np.inf, 0.0) for kind in (ALWAYS, NEVER))
+    trellis = _Trellis(rows, np.append(symbols, blank), skips, gaps)
     path = _Path(np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count))
     log_prob = float(_viterbi(trellis, _block_frames(frames, count), path))
     if log_prob == -np.inf:
@@ -83,7 +102,9 @@ def align(log_probs: Floats, targets: Sequence[int] | npt.NDArray[np.integer], b
     return Alignment(*path, log_prob)
 
 
-def _check(log_probs: Floats, targets: Integers, blank: int) -> None:
+def _check(
+    log_probs: Floats, targets: Integers, blank: int, silences: npt.NDArray[np.integer] | None
+) -> None:
     if log_probs.ndim != 2 or targets.ndim != 1:
         raise DataError(
             f"log_probs have shape {log_probs.shape} and targets {targets.shape}; expected (frames, symbols) and "
@@ -99,7 +120,9 @@ def _check(log_probs: Floats, targets: Integers, blank: int) -> None:
             f"target {place} is {targets[place]}; expected a symbol from 0 to {symbols - 1} that is not the blank "
             f"({blank}): encode the transcript with the vocabulary of this model"
         )
-    needed = min_input_length(targets)
+    if silences is not None:
+        _check_silences(silences, len(targets))
+    needed = min_input_length(targets) if silences is None else len(targets) + int((silences == ALWAYS).sum())
     if needed > frames:
         raise DataError(
             f"{len(targets)} symbols need at least {needed} frames, the model gives {frames}; "
@@ -110,6 +133,20 @@ def _check(log_probs: Floats, targets: Integers, blank: int) -> None:
         raise DataError(
             f"log_probs hold {log_probs[frame, symbol]:.4g} at frame {frame}, symbol {symbol}; expected logarithms "
             "of probabilities, zero at most: pass the output of log_softmax"
+        )
+
+
+def _check_silences(silences: npt.NDArray[np.integer], count: int) -> None:
+    kinds = silences.tolist()
+    shown = kinds if count < 20 else silences.shape
+    if (
+        silences.shape != (count + 1,)
+        or not set(kinds) <= {NEVER, MAYBE, ALWAYS}
+        or ALWAYS in (kinds[0], kinds[-1])
+    ):
+        raise DataError(
+            f"silences are {shown}; expected {NEVER}, {MAYBE} or {ALWAYS} before each of the {count} targets and "
+            f"after the last, and {ALWAYS} between targets only"
         )
 
 
@@ -127,11 +164,13 @@ class _Trellis(NamedTuple):
         log_probs: `(T, V)`, T at least 1.
         targets: `(U + 1,)`; the last is the blank and no target: it fills the column of the last blank.
         skips: `(U + 1,)`, zero where a path may come from the target before without a blank, else minus infinity.
+        gaps: `(U + 1,)`, zero where a blank may stand, else minus infinity.
     """
 
     log_probs: Floats
     targets: Integers
     skips: Doubles
+    gaps: Doubles
 
 
 class _Path(NamedTuple):
@@ -191,7 +230,7 @@ def _kept_rows(trellis: _Trellis, block: int) -> Doubles:
     log_probs, targets = trellis.log_probs, trellis.targets
     frames, count = len(log_probs), len(targets) - 1
     kept = np.full((max(0, frames - 2) // block + 1, 2, count + 2), -np.inf)
-    kept[0, 0, 0], kept[0, 1, 1] = log_probs[0, targets[count]], log_probs[0, targets[0]]
+    kept[0, 0, 0], kept[0, 1, 1] = log_probs[0, targets[count]] + trellis.gaps[0], log_probs[0, targets[0]]
     before, after = kept[0].copy(), kept[0].copy()
     for frame in range(1, (len(kept) - 1) * block + 1):
         low, high = max(0, count - frames + frame), min(count, frame) + 1
@@ -218,7 +257,7 @@ def _advance(
     base, low, high = columns
     row = trellis.log_probs[frame]
     blank = row[trellis.targets[-1]]
-    targets, skips = trellis.targets[low:high], trellis.skips[low:high]
+    targets, skips, gaps = trellis.targets[low:high], trellis.skips[low:high], trellis.gaps[low:high]
     low, high = low - base, high - base
     new_blanks, new_targets = after[0, low:high], after[1, low + 1 : high + 1]
     # Two loops: compilers vectorise the second, but no loop that looks up.
@@ -227,7 +266,7 @@ def _advance(
     blanks, ones_before, ones_here = before[0, low:high], before[1, low:high], before[1, low + 1 : high + 1]
     for u in range(len(targets)):
         best = blanks[u]
-        new_blanks[u] = (ones_before[u] if ones_before[u] > best else best) + blank
+        new_blanks[u] = (ones_before[u] if ones_before[u] > best else best) + (blank + gaps[u])
         skipped = ones_before[u] + skips[u]
         best = skipped if skipped > best else best
         best = ones_here[u] if ones_here[u] > best else best

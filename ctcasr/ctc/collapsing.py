@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 
-def collapse(path: Sequence[int] | npt.NDArray[np.integer], blank: int = 0) -> list[int]:
+def collapse(path: Sequence[int] | npt.NDArray[np.integer], blank: int | None = 0) -> list[int]:
     """Merge repeats, then remove blanks (Graves et al. 2006, section 3.1, the map B).
 
     Args:
         path: symbol numbers, one a frame.
-        blank: the number of the blank.
+        blank: the number of the blank; None if there is none, which is trimming: equal neighbours are then never
+            written, whatever the path.
     """
     labelling: list[int] = []
     previous = blank

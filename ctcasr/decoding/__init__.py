@@ -4,8 +4,17 @@ The beam search, `ctcasr.decoding.beam.BeamSearch`, is not imported here: greedy
 compiled kernels.
 """
 
-from ctcasr.decoding.greedy import greedy
+from ctcasr.decoding.greedy import greedy, trim
 from ctcasr.decoding.hypothesis import Hypothesis, Token, WordSpan, check_log_probs
-from ctcasr.decoding.settings import BeamSettings
+from ctcasr.decoding.settings import BeamSettings, HmmSettings
 
-__all__ = ["BeamSettings", "Hypothesis", "Token", "WordSpan", "check_log_probs", "greedy"]
+__all__ = [
+    "BeamSettings",
+    "HmmSettings",
+    "Hypothesis",
+    "Token",
+    "WordSpan",
+    "check_log_probs",
+    "greedy",
+    "trim",
+]

@@ -1,4 +1,4 @@
-"""Greedy decoding: the most probable symbol of each frame, collapsed."""
+"""Greedy decoding: the most probable symbol of each frame, collapsed; and trimming, which knows no blank."""
 
 from __future__ import annotations
 
@@ -22,9 +22,32 @@ def greedy(log_probs: npt.NDArray[np.floating], blank: int = 0) -> Hypothesis:
         DataError: the input is not normalised log-probabilities.
     """
     check_log_probs(log_probs)
-    if len(log_probs) == 0:
+    return _along(log_probs.argmax(axis=1), log_probs, blank)
+
+
+def trim(log_probs: npt.NDArray[np.floating], blank: int = 0) -> Hypothesis:
+    """Decode along the best path of symbols other than the blank, repeats merged: what came before CTC.
+
+    Equal neighbours, as the `ee` of `three`, can never be written. A token's confidence is as of `greedy`.
+
+    Args:
+        log_probs: `(T', V)` normalised natural log-probabilities.
+        blank: the number of the symbol that is passed over.
+
+    Raises:
+        DataError: the input is not normalised log-probabilities.
+    """
+    check_log_probs(log_probs)
+    others = np.delete(np.arange(log_probs.shape[1]), blank)
+    return _along(others[log_probs[:, others].argmax(axis=1)], log_probs, None)
+
+
+def _along(
+    path: npt.NDArray[np.integer], log_probs: npt.NDArray[np.floating], blank: int | None
+) -> Hypothesis:
+    """Return what a path writes, `(T',)` symbols; without a blank nothing is left out."""
+    if len(path) == 0:
         return _hypothesis((), 0.0)
-    path = log_probs.argmax(axis=1)
     scores = np.take_along_axis(log_probs, path[:, None], axis=1)[:, 0].astype(np.float64)
     starts = np.flatnonzero(np.concatenate(([True], path[1:] != path[:-1])))
     ends = np.append(starts[1:], len(path))

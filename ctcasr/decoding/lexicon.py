@@ -12,10 +12,7 @@ import numpy.typing as npt
 
 from ctcasr.decoding.search_types import EITHER, INSIDE, SEPARATOR, WORD_START, Int32, LexiconArrays
 from ctcasr.errors import ConfigError, DataError
-from ctcasr.text import SPACE, Vocabulary
-
-WORD_START_MARK = "▁"
-"""First character of the pieces that begin a word (SentencePiece's U+2581)."""
+from ctcasr.text import SPACE, WORD_START_MARK, Vocabulary
 
 UNKNOWN = "<unk>"
 
@@ -82,6 +79,22 @@ class Lexicon:
             except DataError as error:
                 raise DataError(f"the word {shown(word)} cannot be spelled: {error}") from error
         return cls(unique, tuple(spellings), kinds_of(vocabulary.symbols))
+
+    @classmethod
+    def of_words(cls, words: Iterable[str], vocabulary: Vocabulary) -> Lexicon:
+        """Spell words with the symbols of a vocabulary: characters, pieces, or the phones of its dictionary.
+
+        Raises:
+            DataError: a word cannot be spelled; a vocabulary of characters has no space.
+        """
+        if vocabulary.units == "char":
+            return cls.of_characters(words, vocabulary)
+        symbols = vocabulary.symbols
+        return cls.of_pieces(
+            words,
+            symbols,
+            lambda word: [[symbols[number] for number in ids] for ids in vocabulary.spellings(word)],
+        )
 
     @classmethod
     def of_pieces(

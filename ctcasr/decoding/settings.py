@@ -1,4 +1,4 @@
-"""Settings of the beam search; apart from it, so that reading a bundle does not load the kernels."""
+"""Settings of the searches; apart from them, so that reading a bundle does not load the kernels."""
 
 from __future__ import annotations
 
@@ -32,3 +32,22 @@ class BeamSettings(BaseModel):
         description="added for a word outside the lexicon; none at all are written by default",
     )
     hotword_boost: float = Field(1.0, ge=0, le=100, description="added for each symbol of a hot word")
+
+
+class HmmSettings(BaseModel):
+    """Steer the Viterbi search through a hidden Markov model; scores are natural logarithms."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    beam_size: int = Field(2000, ge=1, le=10_000_000, description="states that are alive after each frame")
+    score_threshold: float = Field(
+        40.0, gt=0, description="states so far below the best one are dropped; inf keeps them"
+    )
+    lm_weight: float = Field(2.0, ge=0, le=100, description="of the language model's log-probability")
+    word_bonus: float = Field(0.0, ge=-100, le=100, description="added for each word")
+    prior_scale: float = Field(
+        0.8, ge=0, le=2, description="power of the states' priors by which their posteriors are divided"
+    )
+    self_loop: float = Field(
+        0.5, gt=0, lt=1, description="probability of staying in a state; 0.5 makes every duration as likely"
+    )

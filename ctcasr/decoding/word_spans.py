@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from ctcasr.decoding.confidence import agreeing
 from ctcasr.decoding.hypothesis import WordSpan
-from ctcasr.decoding.lexicon import WORD_START_MARK
 from ctcasr.decoding.search_graph import SearchGraph
 from ctcasr.decoding.search_types import SEPARATOR, WORD_START, Int32
+from ctcasr.text import WORD_START_MARK
 
 
 def spans_of(graph: SearchGraph, ids: Int32, ends: Int32, last_word: int) -> tuple[WordSpan, ...]:

@@ -26,13 +26,16 @@ def contradictions(
     """Yield utterances whose text the model finds far less likely than what it hears.
 
     The log-likelihood of the text is compared with that of the best path's transcript (both summed over all CTC
-    alignments). Texts that the model cannot write, or not in so few frames, are told as such and passed over here.
+    alignments). Texts that the model cannot write, or not in so few frames, are told as such and passed over here. A
+    model that was trained on frames has no such likelihood: nothing contradicts it.
     """
+    if recognizer.bundle.topology.kind == "hmm":
+        return
 
     def examine(utterance: Utterance) -> Finding | None:
         text = mended(utterance.text)
         vocabulary = recognizer.bundle.vocabulary
-        if not text or set(text) - set(vocabulary.characters):
+        if not text or vocabulary.unknown(text):
             return None
         try:
             log_probs = recognizer.log_probs_of(utterance)

@@ -217,15 +217,16 @@ def _check_duration(utterance: Utterance, sound: Heard, is_alone: bool) -> Itera
 
 def _check_feasible(utterance: Utterance, sound: Heard, model: ModelFrames | None) -> Iterator[Finding]:
     text = mended(utterance.text)
-    if model is None or set(text) - set(model.vocabulary.characters):
+    if model is None or model.vocabulary.unknown(text):
         return
-    needed = min_input_length(model.vocabulary.encode(text))
+    symbols = model.vocabulary.encode(text)
+    needed = min_input_length(symbols)
     given = model.input_length(sound.samples / sound.sample_rate)
     if needed > given:
         yield Finding(
             "infeasible",
             utterance.where,
-            f"{len(text)} symbols need at least {needed} frames, the model gives {given}; drop the utterance or lower "
-            f"model.subsampling ({model.subsampling})",
+            f"{len(symbols)} symbols need at least {needed} frames, the model gives {given}; drop the utterance or "
+            f"lower model.subsampling ({model.subsampling})",
             utterance.id,
         )

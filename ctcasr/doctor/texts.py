@@ -49,7 +49,7 @@ def check_text(utterance: Utterance, vocabulary: Vocabulary | None) -> Iterator[
     if " ".join(text.split()) != text:
         yield finding("text-spaces", f"the text {text[:60]!r} has superfluous white space; take it away")
     if vocabulary is not None:
-        unknown = sorted(set(mended(text)) - set(vocabulary.characters))
+        unknown = vocabulary.unknown(mended(text))
         if unknown:
             yield finding(
                 "text-vocabulary",

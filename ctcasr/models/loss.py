@@ -82,6 +82,19 @@ def _device_ctc_loss(
     return losses(True) + torch.where(plain == math.inf, math.inf, 0.0)
 
 
+def frame_loss(log_probs: Tensor, input_lengths: Tensor, targets: Tensor) -> Tensor:
+    """Return the cross-entropy of each utterance's frames with their targets, `(B,)`, in nats over its frames.
+
+    Args:
+        log_probs: `(B, T', O)` normalised natural log-probabilities.
+        input_lengths: `(B,)` valid frames.
+        targets: `(B, T')` numbers of outputs; a frame with a negative one does not count.
+    """
+    counted = (targets >= 0) & valid_frames(input_lengths, log_probs.shape[1])
+    found = log_probs.gather(2, targets.clamp_min(0)[..., None])[..., 0]
+    return -found.masked_fill(~counted, 0.0).sum(-1)
+
+
 def smoothing_loss(log_probs: Tensor, input_lengths: Tensor) -> Tensor:
     """Return how far the outputs of each utterance are from uniform, `(B,)`, in nats over their frames.
 

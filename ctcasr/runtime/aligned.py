@@ -20,10 +20,11 @@ class AlignedToken:
 class AlignedWord:
     """A word as the text spells it, from the start of its first symbol to the end of its last one.
 
-    The confidence is the mean of its symbols', as in transcripts.
+    Its `spelling` is what the model would write. The confidence is the mean of its symbols', as in transcripts.
     """
 
     text: str
+    spelling: str
     start_seconds: float
     end_seconds: float
     confidence: float
@@ -53,8 +54,8 @@ class AlignedSegment:
 
     @property
     def spelling(self) -> str:
-        """The text in characters of the model, as it was aligned."""
-        return " ".join("".join(token.text for token in word.tokens) for word in self.words)
+        """The text as the model would write it, and as it was aligned."""
+        return " ".join(word.spelling for word in self.words)
 
 
 class Stretch(NamedTuple):
@@ -75,7 +76,7 @@ class AlignedTranscript:
         id: the stem of the recording's name.
         audio_path: the recording; empty for a waveform.
         skipped_audio: stretches of half a second and more that belong to no line; only with `skip_audio`.
-        skipped_characters: how often each character was left out; only with `skip_unknown`.
+        skipped_text: how often each character (for phones: word) was left out; only with `skip_unknown`.
         skipped_lines: numbers of the lines of which no character was left; only with `skip_unknown`.
     """
 
@@ -85,7 +86,7 @@ class AlignedTranscript:
     id: str = ""
     audio_path: str = ""
     skipped_audio: tuple[Stretch, ...] = ()
-    skipped_characters: dict[str, int] = field(default_factory=dict)
+    skipped_text: dict[str, int] = field(default_factory=dict)
     skipped_lines: tuple[int, ...] = ()
 
     @property

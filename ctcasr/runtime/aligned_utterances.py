@@ -21,13 +21,13 @@ class AlignedUtterance:
         utterance: with `words`, seconds from its start; as it was where there is an error.
         confidence: of its worst second, as `AlignedSegment` has it; 1 where the text is empty.
         error: names the utterance and what is wrong; empty if nothing is.
-        skipped_characters: how often each character was left out; only with `skip_unknown`.
+        skipped_text: how often each character (for phones: word) was left out; only with `skip_unknown`.
     """
 
     utterance: Utterance
     confidence: float = 1.0
     error: str = ""
-    skipped_characters: tuple[tuple[str, int], ...] = ()
+    skipped_text: tuple[tuple[str, int], ...] = ()
 
 
 def align_utterances(
@@ -84,7 +84,7 @@ def _align_one(
     return AlignedUtterance(
         replace(utterance, words=words),
         aligned.segments[0].confidence,
-        skipped_characters=tuple(aligned.skipped_characters.items()),
+        skipped_text=tuple(aligned.skipped_text.items()),
     )
 
 

@@ -12,18 +12,22 @@ blanks, and only what the text cannot explain by the star.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from ctcasr.ctc.aligning import Alignment, align
-from ctcasr.decoding import check_log_probs
+from ctcasr.ctc.aligning import Alignment
+from ctcasr.decoding import HmmSettings, check_log_probs
+from ctcasr.decoding.topology import pseudo_log_likelihoods
 from ctcasr.errors import DataError
 from ctcasr.runtime.aligned import AlignedSegment, AlignedToken, AlignedTranscript, AlignedWord, Stretch
-from ctcasr.runtime.alignment_text import SpelledText, spell
+from ctcasr.runtime.alignment_targets import Targets
+from ctcasr.runtime.alignment_text import SpelledLine, SpelledText, SpelledWord, spell
 from ctcasr.runtime.bundle import Bundle
+from ctcasr.runtime.pronouncing import align_lines
 from ctcasr.runtime.recognizer import Recognizer
 from ctcasr.runtime.windows import recording_log_probs, waveform_log_probs
 from ctcasr.text import BLANK_ID
@@ -49,7 +53,7 @@ class AlignmentOptions:
     """What may be left out of the text and of the audio.
 
     Attributes:
-        skip_unknown: characters that the vocabulary lacks.
+        skip_unknown: characters that the vocabulary lacks, or words that the dictionary of a model of phones lacks.
         skip_audio: stretches of the recording before, between and after the lines of the text.
     """
 
@@ -107,15 +111,21 @@ def align_transcript(
 def align_log_probs(
     bundle: Bundle, log_probs: npt.NDArray[np.floating], text: str, options: AlignmentOptions | None = None
 ) -> AlignedTranscript:
-    """Align a text with normalised `log_probs (T', V)`; the audio lasts as long as their frames.
+    """Align a text with normalised log-probabilities of the outputs; the audio lasts as long as their frames.
+
+    Args:
+        bundle: of the model.
+        log_probs: `(T', O)`, as the bundle's network gives them.
+        text: as of `align_recording`.
+        options: as of `align_recording`.
 
     Raises:
         DataError: as of `align_recording`, or log_probs do not fit the vocabulary or are not normalised.
     """
     check_log_probs(log_probs)
-    if log_probs.shape[1] != len(bundle.vocabulary):
+    if log_probs.shape[1] != bundle.topology.output_count:
         raise DataError(
-            f"log_probs have {log_probs.shape[1]} symbols, the vocabulary has {len(bundle.vocabulary)}; "
+            f"log_probs have {log_probs.shape[1]} symbols, the vocabulary has {bundle.topology.output_count}; "
             "pass those of this model"
         )
     spelled = _spell(bundle, text, options)
@@ -124,45 +134,6 @@ def align_log_probs(
 
 def _spell(bundle: Bundle, text: str, options: AlignmentOptions | None) -> SpelledText:
     return spell(text, bundle.vocabulary, skip_unknown=bool(options and options.skip_unknown))
-
-
-@dataclass(frozen=True)
-class _Targets:
-    """What the path has to write.
-
-    Attributes:
-        symbols: `(U,)`.
-        lines: of each line, where each of its words starts among the symbols; words are as long as spelled.
-        stars: where the wildcards stand.
-    """
-
-    symbols: list[int]
-    lines: list[list[int]]
-    stars: list[int]
-
-
-def _targets(bundle: Bundle, spelled: SpelledText, star: int | None) -> _Targets:
-    """Join the words with spaces, and the lines with spaces or stars; a star is also first and last."""
-    vocabulary = bundle.vocabulary
-    space = [vocabulary.characters.index(" ")] if " " in vocabulary.characters else []
-    targets = _Targets([], [], [])
-    for line in spelled.lines:
-        if star is not None:
-            targets.stars.append(len(targets.symbols))
-            targets.symbols.append(star)
-        elif targets.lines:
-            targets.symbols.extend(space)
-        starts: list[int] = []
-        for word in line.words:
-            if starts:
-                targets.symbols.extend(space)
-            starts.append(len(targets.symbols))
-            targets.symbols.extend(vocabulary.encode(word.spelling).tolist())
-        targets.lines.append(starts)
-    if star is not None:
-        targets.stars.append(len(targets.symbols))
-        targets.symbols.append(star)
-    return targets
 
 
 def with_star(log_probs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
@@ -179,74 +150,104 @@ def _aligned(
     options: AlignmentOptions | None,
     duration_seconds: float,
 ) -> AlignedTranscript:
-    star = len(bundle.vocabulary) if options and options.skip_audio else None
-    if star is not None:
-        log_probs = with_star(log_probs)
-    targets = _targets(bundle, spelled, star)
-    found = align(log_probs, targets.symbols, BLANK_ID)
-    times = _Times(found, bundle.frame_seconds, duration_seconds)
-    totals = _path_totals(log_probs, targets.symbols, found)
-    segments = []
-    for line, starts in zip(spelled.lines, targets.lines, strict=True):
-        words = tuple(
-            times.word(word.text, word.spelling, start)
-            for word, start in zip(line.words, starts, strict=True)
-        )
-        first, last = starts[0], starts[-1] + len(line.words[-1].spelling) - 1
-        worst = _worst(totals[found.start_frames[first] : found.end_frames[last] + 1], bundle.frame_seconds)
-        segments.append(
-            AlignedSegment(
-                line.text, words[0].start_seconds, words[-1].end_seconds, worst, words, line.number
-            )
-        )
-    stretches = (times.stretch(star, star) for star in targets.stars)
+    topology = bundle.topology
+    scores, merged = alignment_scores(bundle, log_probs), topology.merged(log_probs)
+    star = None
+    if options and options.skip_audio:
+        star = topology.output_count
+        scores, merged = with_star(scores), with_star(merged)
+    lines, targets, found = align_lines(spelled.lines, bundle, scores, star)
+    path = targets.path(found, len(merged))
+    on_path = np.minimum(np.take_along_axis(merged, path[:, None], axis=1)[:, 0], 0.0).astype(np.float64)
+    times = _Times(found, targets, on_path, bundle.frame_seconds, duration_seconds)
     return AlignedTranscript(
-        tuple(segments),
+        tuple(
+            times.line(line, words, bundle.vocabulary.symbols)
+            for line, words in zip(lines, targets.lines, strict=True)
+        ),
         duration_seconds,
-        found.log_prob,
-        skipped_audio=tuple(s for s in stretches if s.end_seconds - s.start_seconds >= MIN_SKIPPED_SECONDS),
-        skipped_characters=spelled.skipped,
+        float(on_path.sum()),
+        skipped_audio=tuple(
+            stretch
+            for stretch in (times.stretch(place, place + 1) for place in targets.stars)
+            if stretch.end_seconds - stretch.start_seconds >= MIN_SKIPPED_SECONDS
+        ),
+        skipped_text=spelled.skipped,
         skipped_lines=spelled.skipped_lines,
     )
 
 
+def alignment_scores(bundle: Bundle, log_probs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Return what a path is scored by: for an HMM with priors pseudo-likelihoods, the best of a frame being 0."""
+    priors = bundle.priors() if bundle.topology.kind == "hmm" else None
+    if priors is None:
+        return log_probs
+    settings = bundle.description.hmm or HmmSettings()
+    scores = pseudo_log_likelihoods(log_probs, priors, settings.prior_scale)
+    best: npt.NDArray[np.floating] = scores.max(axis=1, keepdims=True)
+    return scores - best
+
+
 @dataclass(frozen=True)
 class _Times:
-    """Frames to seconds, inside the audio, which may end inside the last frame."""
+    """Frames to seconds, inside the audio, which may end inside the last frame.
+
+    Attributes:
+        found: the path.
+        targets: that it writes.
+        on_path: `(T',)` log-probability of the path's symbol in each frame.
+        frame_seconds: from one frame to the next.
+        duration_seconds: of the audio.
+    """
 
     found: Alignment
+    targets: Targets
+    on_path: Doubles
     frame_seconds: float
     duration_seconds: float
 
-    def stretch(self, first: int, last: int) -> Stretch:
-        """Return where the targets from the first to the last are."""
-        start = float(self.found.start_frames[first] * self.frame_seconds)
-        end = float(self.found.end_frames[last] * self.frame_seconds)
-        return Stretch(min(start, self.duration_seconds), min(end, self.duration_seconds))
+    def stretch(self, first: int, end: int) -> Stretch:
+        """Return where the targets `[first, end)` are."""
+        start_seconds = float(self.found.start_frames[first] * self.frame_seconds)
+        end_seconds = float(self.found.end_frames[end - 1] * self.frame_seconds)
+        return Stretch(min(start_seconds, self.duration_seconds), min(end_seconds, self.duration_seconds))
 
-    def word(self, text: str, spelling: str, place: int) -> AlignedWord:
-        """Return the word whose symbols begin at a place among the targets."""
+    def line(self, line: SpelledLine, words: list[tuple[int, int]], names: Sequence[str]) -> AlignedSegment:
+        """Return a line, given the targets of its words."""
+        aligned = tuple(
+            self._word(word, targets, names) for word, targets in zip(line.words, words, strict=True)
+        )
+        first, last = words[0][0], words[-1][1] - 1
+        worst = self._worst(self.on_path[self.found.start_frames[first] : self.found.end_frames[last]])
+        return AlignedSegment(
+            line.text, aligned[0].start_seconds, aligned[-1].end_seconds, worst, aligned, line.number
+        )
+
+    def _word(self, word: SpelledWord, targets: tuple[int, int], names: Sequence[str]) -> AlignedWord:
         tokens = tuple(
-            AlignedToken(character, *self.stretch(number, number), float(self.found.confidences[number]))
-            for number, character in enumerate(spelling, place)
+            AlignedToken(names[symbol], *self.stretch(*span), self._confidence(*span))
+            for symbol, span in zip(word.symbols, self.targets.symbol_spans(targets), strict=True)
         )
         confidence = sum(token.confidence for token in tokens) / len(tokens)
-        return AlignedWord(text, *self.stretch(place, place + len(tokens) - 1), confidence, tokens)
+        return AlignedWord(word.text, word.spelling, *self.stretch(*targets), confidence, tokens)
+
+    def _confidence(self, first: int, end: int) -> float:
+        """Return the mean probability of a symbol over its frames."""
+        frames = slice(self.found.start_frames[first], self.found.end_frames[end - 1])
+        return float(np.exp(self.on_path[frames]).mean())
+
+    def _worst(self, log_probs: Doubles) -> float:
+        """Return the least geometric mean of the probabilities over `WORST_SECONDS`, or over all if less."""
+        totals = np.concatenate(([0.0], np.cumsum(log_probs)))
+        length = min(max(1, round(WORST_SECONDS / self.frame_seconds)), len(log_probs))
+        return math.exp(float((totals[length:] - totals[:-length]).min()) / length)
 
 
-def _path_totals(log_probs: npt.NDArray[np.floating], symbols: list[int], found: Alignment) -> Doubles:
-    """Return `(T' + 1,)`, the log-probability of the path before each frame."""
-    path = np.full(len(log_probs), BLANK_ID)
-    for symbol, start, end in zip(symbols, found.start_frames, found.end_frames, strict=True):
-        path[start:end] = symbol
-    frames = np.take_along_axis(log_probs, path[:, None], axis=1)[:, 0]
-    return np.concatenate(([0.0], np.cumsum(np.minimum(frames, 0.0), dtype=np.float64)))
-
-
-def _worst(totals: Doubles, frame_seconds: float) -> float:
-    """Return the least geometric mean of the probabilities over `WORST_SECONDS`, or over all if less."""
-    length = min(max(1, round(WORST_SECONDS / frame_seconds)), len(totals) - 1)
-    return math.exp(float((totals[length:] - totals[:-length]).min()) / length)
-
-
-__all__ = ["AlignmentOptions", "align_log_probs", "align_recording", "align_transcript", "with_star"]
+__all__ = [
+    "AlignmentOptions",
+    "align_log_probs",
+    "align_recording",
+    "align_transcript",
+    "alignment_scores",
+    "with_star",
+]

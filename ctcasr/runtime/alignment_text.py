@@ -7,15 +7,22 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from ctcasr.errors import DataError
-from ctcasr.text import SPACE, Vocabulary
+from ctcasr.text import PhoneVocabulary, Vocabulary
 
 
 @dataclass(frozen=True)
 class SpelledWord:
-    """A word as it was written, and in characters of the vocabulary."""
+    """A word as it was written, and as the model writes it.
+
+    Attributes:
+        text: as it was written.
+        spelling: in characters of the vocabulary, or as the dictionary of a model of phones has it.
+        symbols: numbers of the symbols of its usual spelling, at least one.
+    """
 
     text: str
     spelling: str
+    symbols: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class SpelledText:
 
     Attributes:
         lines: at least one.
-        skipped: how often each character was left out because the vocabulary lacks it.
+        skipped: how often each character (for phones: word) was left out because the vocabulary lacks it.
         skipped_lines: numbers of the lines of which nothing was left.
     """
 
@@ -49,28 +56,30 @@ class SpelledText:
 
 
 def spell(text: str, vocabulary: Vocabulary, *, skip_unknown: bool = False) -> SpelledText:
-    """Spell a text in the characters of a vocabulary; empty lines are passed over.
+    """Spell a text in the symbols of a vocabulary; empty lines are passed over.
 
     The text is brought into Unicode form NFC; a character that the vocabulary lacks is taken in lower case,
-    or else in upper case. A space that the vocabulary lacks is not written.
+    or else in upper case. Words are looked up in the dictionary of a model of phones in the same way, and without the
+    punctuation around them.
 
     Args:
         text: a segment a line.
         vocabulary: of the model.
-        skip_unknown: leave out the characters that the vocabulary has in no case, instead of refusing them.
+        skip_unknown: leave out the characters (for phones: words) that the vocabulary has in no case, instead of
+            refusing them.
 
     Raises:
         DataError: the text is empty, or holds such characters; names them and the first line with one.
     """
-    known = set(vocabulary.characters) - {"", " "}
     skipped: Counter[str] = Counter()
     lines, skipped_lines, first_wrong = [], [], 0
     for number, line in enumerate(text.split("\n"), 1):
         words, before = [], skipped.total()
         for word in unicodedata.normalize("NFC", line).split():
-            spelling = "".join(_fitted(character, known, skipped) for character in word)
+            spelling, unknown = vocabulary.fit(word)
+            skipped.update(unknown)
             if spelling:
-                words.append(SpelledWord(word, spelling))
+                words.append(SpelledWord(word, spelling, vocabulary.spellings(spelling)[0]))
         if skipped.total() > before and not first_wrong:
             first_wrong = number
         if words:
@@ -81,31 +90,22 @@ def spell(text: str, vocabulary: Vocabulary, *, skip_unknown: bool = False) -> S
             skipped_lines.append(number)
     if skipped and not skip_unknown:
         raise DataError(
-            f"line {first_wrong}: the model cannot write {name_characters(skipped)}, only {_sample(vocabulary)}; "
-            "spell them out as they are spoken, or leave them out with --skip-unknown"
+            f"line {first_wrong}: the model cannot write {name_unknown(skipped, vocabulary)}, only "
+            f"{_sample(vocabulary)}; spell them out as they are spoken, or leave them out with --skip-unknown"
         )
     if not lines:
-        found = "characters that the model can write" if skipped else "words"
+        found = f"{vocabulary.unknown_noun}s that the model can write" if skipped else "words"
         raise DataError(f"the text holds no {found}; expected what is said, a segment a line")
     return SpelledText(tuple(lines), dict(skipped), tuple(skipped_lines))
 
 
-def _fitted(character: str, known: set[str], skipped: Counter[str]) -> str:
-    """Return the character in the case that the vocabulary has; count it, and return nothing, if it has none."""
-    for variant in (character, character.lower(), character.upper()):
-        if set(variant) <= known:
-            return variant
-    skipped[character] += 1
-    return ""
-
-
-def name_characters(counts: dict[str, int]) -> str:
+def name_unknown(counts: dict[str, int], vocabulary: Vocabulary) -> str:
     """Return `the characters '3' (2 times), '&' (once)`, the most frequent first, eight of them at most."""
     common = Counter(counts).most_common()
     named = [f"{character!r} ({_times(count)})" for character, count in common[:8]]
     if len(common) > 8:
         named.append(f"and {len(common) - 8} more")
-    return f"the character{'s' if len(common) > 1 else ''} {', '.join(named)}"
+    return f"the {vocabulary.unknown_noun}{'s' if len(common) > 1 else ''} {', '.join(named)}"
 
 
 def _times(count: int) -> str:
@@ -113,9 +113,10 @@ def _times(count: int) -> str:
 
 
 def _sample(vocabulary: Vocabulary) -> str:
-    letters = vocabulary.symbols[1:]
-    shown = [symbol for symbol in letters if symbol != SPACE]
-    return " ".join(shown[:30]) + (" ..." if len(shown) > 30 else "")
+    if isinstance(vocabulary, PhoneVocabulary):
+        return f"the {len(vocabulary.pronunciations.by_word)} words of its dictionary"
+    letters = [c for c in dict.fromkeys("".join(vocabulary.characters)) if c in vocabulary.letters]
+    return " ".join(letters[:30]) + (" ..." if len(letters) > 30 else "")
 
 
-__all__ = ["SpelledLine", "SpelledText", "SpelledWord", "name_characters", "spell"]
+__all__ = ["SpelledLine", "SpelledText", "SpelledWord", "name_unknown", "spell"]

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ctcasr.decoding import BeamSettings
+from ctcasr.decoding import BeamSettings, HmmSettings
+from ctcasr.decoding.topology import MAX_STATES, Topology, TopologyKind
 from ctcasr.errors import BundleError, DataError
 from ctcasr.features import FeatureSettings, GlobalStatistics
 from ctcasr.runtime.confidence import ConfidenceCalibration
-from ctcasr.text import Vocabulary
+from ctcasr.text import Units, Vocabulary, read_vocabulary
 
 FORMAT_VERSION = 1
 DEFAULT = "an4"
@@ -22,6 +25,7 @@ DESCRIPTION = "bundle.json"
 TOKENS = "tokens.txt"
 LANGUAGE_MODEL = "lm.npz"
 LEXICON = "lexicon.txt"
+PRIORS = "priors.npy"
 MODEL_FILES = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
 
 
@@ -36,7 +40,9 @@ class TrainingSummary(BaseModel):
     seed: int
     train_utterances: int
     train_seconds: float
-    dev_wer: float = Field(description="share, of the exported weights, greedy, float32")
+    dev_wer: float = Field(
+        description="share, of the exported weights, greedy, float32; of phones where it writes phones"
+    )
     dev_cer: float
 
 
@@ -50,10 +56,14 @@ class BundleDescription(BaseModel):
     features: FeatureSettings
     statistics: GlobalStatistics | None = None
     subsampling: int = Field(ge=1)
-    symbols: int = Field(ge=2)
+    symbols: int = Field(ge=2, description="outputs of the network: symbols of CTC, or states of an HMM")
+    units: Units = Field("char", description="what the symbols in tokens.txt are")
+    topology: TopologyKind = Field("ctc", description="whether the outputs are CTC's or an HMM's")
+    states: int = Field(1, ge=1, le=MAX_STATES, description="outputs of a symbol, of an HMM")
     licence: str = ""
     training: TrainingSummary | None = None
     decoding: BeamSettings | None = None
+    hmm: HmmSettings | None = None
     confidence: ConfidenceCalibration | None = None
 
 
@@ -84,6 +94,36 @@ class Bundle:
         raise BundleError(
             f"{self.folder}: has no {' or '.join(MODEL_FILES[name] for name in wanted)}; export the run again"
         )
+
+    @property
+    def topology(self) -> Topology:
+        """What the network's outputs stand for."""
+        return Topology(self.description.topology, self.description.states, self.vocabulary.symbols)
+
+    def priors(self) -> npt.NDArray[np.float64] | None:
+        """Read the priors of the network's outputs, `(O,)`, or return None where there are none.
+
+        Raises:
+            BundleError: the file is damaged, or does not fit the network.
+        """
+        path = self.folder / PRIORS
+        if not path.is_file():
+            return None
+        try:
+            priors = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise BundleError(f"{path}: cannot be read ({error}); run `ctcasr priors` again") from error
+        if priors.shape != (self.description.symbols,) or not np.issubdtype(priors.dtype, np.floating):
+            raise BundleError(
+                f"{path}: holds {priors.dtype} of shape {priors.shape}; expected a number for each of the "
+                f"{self.description.symbols} outputs: run `ctcasr priors` again"
+            )
+        if not (np.isfinite(priors).all() and (priors > 0).all() and abs(priors.sum() - 1) < 1e-3):
+            raise BundleError(
+                f"{path}: holds numbers from {priors.min():.3g} to {priors.max():.3g} with the sum {priors.sum():.4g}; "
+                "expected probabilities above 0 that sum to 1: run `ctcasr priors` again"
+            )
+        return np.asarray(priors, np.float64)
 
     @property
     def frame_seconds(self) -> float:
@@ -156,13 +196,25 @@ def read_bundle(folder: Path) -> Bundle:
                 "export the run again, or install the ctcasr that wrote it"
             )
         description = BundleDescription.model_validate_json(text)
-        vocabulary = Vocabulary.read(folder / TOKENS)
+        vocabulary = read_vocabulary(folder / TOKENS, description.units, folder / LEXICON)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise BundleError(f"{path}: {place}: {first['msg']}; export the run again") from error
     except DataError as error:
         raise BundleError(str(error)) from error
-    if description.symbols != len(vocabulary):
-        raise BundleError(f"{path}: names {description.symbols} symbols, but {TOKENS} has {len(vocabulary)}")
-    return Bundle(folder, description, vocabulary)
+    bundle = Bundle(folder, description, vocabulary)
+    _check_outputs(path, bundle)
+    return bundle
+
+
+def _check_outputs(path: Path, bundle: Bundle) -> None:
+    """Raise BundleError unless the number of the network's outputs is that of the vocabulary and the topology."""
+    description, symbols = bundle.description, len(bundle.vocabulary)
+    if description.topology == "ctc" and description.states != 1:
+        raise BundleError(
+            f"{path}: states: CTC has one output a symbol, found {description.states}; export the run again"
+        )
+    if bundle.topology.output_count != description.symbols:
+        outputs = f", {bundle.topology.output_count} outputs" if description.states > 1 else ""
+        raise BundleError(f"{path}: names {description.symbols} symbols, but {TOKENS} has {symbols}{outputs}")

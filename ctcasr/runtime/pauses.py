@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ctcasr.decoding.topology import Topology
 from ctcasr.errors import ConfigError
 from ctcasr.text import BLANK_ID, Vocabulary
 
@@ -38,7 +39,7 @@ class PauseSettings:
 
 @dataclass(frozen=True)
 class SegmentRows:
-    """Scores `(n, V)` of a segment and the frame in which it begins."""
+    """Scores `(n, O)` of a segment and the frame in which it begins."""
 
     start: int
     log_probs: Float32
@@ -48,19 +49,27 @@ class SegmentRows:
 class PauseSplitter:
     """Take rows piece by piece, give segments; whatever the pieces are, the segments are the same."""
 
-    def __init__(self, settings: PauseSettings, vocabulary: Vocabulary, frame_seconds: float) -> None:
-        """Start at the beginning of a recording."""
-        self._silent = np.array(
-            [number == BLANK_ID or text == " " for number, text in enumerate(vocabulary.characters)]
-        )
+    def __init__(
+        self,
+        settings: PauseSettings,
+        vocabulary: Vocabulary,
+        frame_seconds: float,
+        topology: Topology | None = None,
+    ) -> None:
+        """Start at the beginning of a recording; the topology is CTC's, unless another is given."""
+        topology = topology or Topology("ctc", 1, vocabulary.symbols)
+        self._silent = np.zeros(topology.output_count, bool)
+        for number, text in enumerate(vocabulary.characters):
+            if number == BLANK_ID or text == " ":
+                self._silent[list(topology.outputs(number))] = True
         self._shortest = round(settings.shortest_seconds / frame_seconds)
         self._pause = max(1, round(settings.pause_seconds / frame_seconds))
         self._longest = max(2, round(settings.longest_seconds / frame_seconds))
-        self._rows = np.zeros((0, len(vocabulary)), np.float32)
+        self._rows = np.zeros((0, topology.output_count), np.float32)
         self._start = 0
 
     def push(self, rows: Float32) -> Iterator[SegmentRows]:
-        """Take rows `(n, V)`; yield the segments that have ended."""
+        """Take rows `(n, O)`; yield the segments that have ended."""
         self._rows = np.concatenate((self._rows, rows))
         while (cut := self._cut()) is not None:
             yield SegmentRows(self._start, self._rows[:cut])

@@ -132,12 +132,26 @@ class Recognizer:
         """Precision of the network that was loaded: `int8` or `fp32`."""
         return self._session.precision
 
+    def reference(self, text: str) -> str:
+        """Return a transcript as this recognizer would write it: in phones, where it writes phones.
+
+        Raises:
+            DataError: a word of it is not in the dictionary.
+        """
+        vocabulary = self.bundle.vocabulary
+        return vocabulary.decode(vocabulary.encode(text)) if self.writes_phones else text
+
+    @property
+    def writes_phones(self) -> bool:
+        """Whether transcripts are phones: the model writes phones, and no lexicon makes words of them."""
+        return self.bundle.vocabulary.units == "phone" and self._decode.is_bare
+
     def log_probs(self, waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return `log_probs (T', V)` of a mono waveform `(N,)` at the bundle's sample rate."""
+        """Return `log_probs (T', O)` of a mono waveform `(N,)` at the bundle's sample rate."""
         return self._session(self._extractor(waveform))
 
     def log_probs_of(self, utterance: Utterance) -> npt.NDArray[np.float32]:
-        """Return `log_probs (T', V)` of an utterance of a manifest.
+        """Return `log_probs (T', O)` of an utterance of a manifest.
 
         Raises:
             AudioError: its audio cannot be read.
@@ -176,7 +190,8 @@ class Recognizer:
         return RecognitionStream(parts, sample_rate or rate)
 
     def _splitter(self, settings: LongAudioSettings) -> PauseSplitter:
-        return PauseSplitter(settings.pauses, self.bundle.vocabulary, self.bundle.frame_seconds)
+        bundle = self.bundle
+        return PauseSplitter(settings.pauses, bundle.vocabulary, bundle.frame_seconds, bundle.topology)
 
     def transcribe(
         self,

@@ -26,6 +26,11 @@ class SegmentDecoder:
         """Remember how to decode, and how many hypotheses are wanted of each segment."""
         self._bundle, self._decoder, self._alternatives = bundle, decoder, alternatives
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether symbols are written: no lexicon is behind the decoder."""
+        return self._decoder.is_bare
+
     def __call__(self, rows: SegmentRows, duration_seconds: float) -> Segment:
         """Return the segment; no word of it ends after `duration_seconds` of the recording.
 

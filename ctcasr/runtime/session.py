@@ -60,7 +60,9 @@ class AcousticSession:
                 f"{path}: takes {inputs['features'][-1]} feature bins; bundle.json describes {bins}"
             )
         if outputs["log_probs"][-1] != symbols:
-            raise BundleError(f"{path}: writes {outputs['log_probs'][-1]} symbols; tokens.txt has {symbols}")
+            raise BundleError(
+                f"{path}: writes {outputs['log_probs'][-1]} symbols; bundle.json names {symbols}"
+            )
 
     def __call__(self, features: Float32) -> Float32:
         """Return `log_probs (T', V)` of the features `(T, F)` of one utterance.

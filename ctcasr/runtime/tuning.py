@@ -21,7 +21,7 @@ from ctcasr.errors import DataError
 from ctcasr.lm import save
 from ctcasr.runtime.bundle import LANGUAGE_MODEL, LEXICON, Bundle
 from ctcasr.runtime.bundle_changing import change_bundle
-from ctcasr.runtime.decoder import Parts
+from ctcasr.runtime.decoding_parts import HmmParts, Parts
 from ctcasr.runtime.recognizer import Recognizer
 from ctcasr.runtime.words import texts_of
 from ctcasr.scoring import align
@@ -103,7 +103,7 @@ def tune(
     references, log_probs = {}, {}
     for utterance in utterances:
         references[utterance.id] = utterance.text.split()
-        log_probs[utterance.id] = recognizer.log_probs_of(utterance)
+        log_probs[utterance.id] = recognizer.bundle.topology.merged(recognizer.log_probs_of(utterance))
     spoken = sum(map(len, references.values()))
     if not spoken:
         raise DataError("the manifest has no words to tune on; give held-out speech with transcripts")
@@ -143,8 +143,8 @@ def _collect(
     return errors
 
 
-def write_decoding(bundle: Bundle, parts: Parts) -> None:
-    """Make a bundle decode with these settings, language model and lexicon by default.
+def write_decoding(bundle: Bundle, parts: Parts | HmmParts) -> None:
+    """Make a bundle decode with these settings, language model and lexicon by default, by the search they are for.
 
     The confidence that was calibrated for another search is forgotten.
 
@@ -161,7 +161,8 @@ def write_decoding(bundle: Bundle, parts: Parts) -> None:
     confidence = bundle.description.confidence
     if confidence is not None:
         confidence = confidence.model_copy(update={"beam": None})
-    change_bundle(bundle, {"decoding": parts.settings, "confidence": confidence}, write_parts)
+    name = "hmm" if isinstance(parts, HmmParts) else "decoding"
+    change_bundle(bundle, {name: parts.settings, "confidence": confidence}, write_parts)
 
 
 __all__ = ["Candidate", "Choice", "choose", "tune", "write_decoding"]

@@ -26,7 +26,7 @@ class Word:
 def words_of(
     hypothesis: Hypothesis, vocabulary: Vocabulary, frame_seconds: float, duration_seconds: float
 ) -> tuple[Word, ...]:
-    """Return the words of a hypothesis: those that the decoder found, or what stands between its spaces.
+    """Return the words of a hypothesis: those that the decoder found, or those that its symbols write.
 
     A word reaches from the first frame of its first symbol to the last frame of its last one, and not
     beyond the audio, which may end inside the last frame; its confidence is the mean of its symbols'.
@@ -52,16 +52,4 @@ def texts_of(hypothesis: Hypothesis, vocabulary: Vocabulary) -> tuple[str, ...]:
 
 
 def _spans(hypothesis: Hypothesis, vocabulary: Vocabulary) -> Sequence[WordSpan]:
-    return hypothesis.words or _between_spaces(hypothesis.ids, vocabulary)
-
-
-def _between_spaces(ids: Sequence[int], vocabulary: Vocabulary) -> list[WordSpan]:
-    spans, start = [], 0
-    for place in range(len(ids) + 1):
-        if place < len(ids) and vocabulary.characters[ids[place]] != " ":
-            continue
-        if place > start:
-            text = vocabulary.decode(ids[start:place])
-            spans.append(WordSpan(text, start, place))
-        start = place + 1
-    return spans
+    return hypothesis.words or [WordSpan(*word) for word in vocabulary.words(hypothesis.ids)]

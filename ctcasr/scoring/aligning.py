@@ -65,27 +65,28 @@ class Alignment:
 def tokenize(text: str, unit: Unit) -> list[str]:
     r"""Split a text into the tokens that are counted.
 
-    Words are what white space separates. Characters are the Unicode code points of the text after runs of
-    white space became one space and both ends were stripped; the spaces between words count as characters,
-    as they do in jiwer's `cer`. White space is Unicode's (`str.split`). Case, punctuation and Unicode form
-    are left as they are: `\u00e9` and `e\u0301` look alike (é), differ, and have lengths 1 and 2.
+    Words are what white space separates, and so are the phones of a text of phones. Characters are the Unicode
+    code points of the text after runs of white space became one space and both ends were stripped; the spaces
+    between words count as characters, as they do in jiwer's `cer`. White space is Unicode's (`str.split`). Case,
+    punctuation and Unicode form are left as they are: `\u00e9` and `e\u0301` look alike (é), differ, and have
+    lengths 1 and 2.
 
     Args:
         text: the text to split.
-        unit: `word` or `char`.
+        unit: `word`, `char` or `phone`.
 
     Returns:
         The tokens in order.
 
     Raises:
-        ConfigError: the unit is neither `word` nor `char`.
+        ConfigError: the unit is none of these.
     """
     words = text.split()
-    if unit == "word":
+    if unit in ("word", "phone"):
         return words
     if unit == "char":
         return list(" ".join(words))
-    raise ConfigError(f"unit is {unit!r}, expected 'word' or 'char'; name one of the two")
+    raise ConfigError(f"unit is {unit!r}, expected 'word', 'char' or 'phone'; name one of them")
 
 
 def align(reference: Sequence[str], hypothesis: Sequence[str]) -> Alignment:

@@ -100,7 +100,7 @@ def score(
     Args:
         references: text of every utterance, by id.
         hypotheses: recognised text of every utterance, by id, in any order.
-        unit: what to count: `word` or `char` (see `ctcasr.scoring.tokenize`).
+        unit: what to count: `word`, `char` or `phone` (see `ctcasr.scoring.tokenize`).
         allow_missing: count a missing hypothesis as an empty one, all deletions, instead of raising.
 
     Returns:
@@ -109,7 +109,7 @@ def score(
     Raises:
         DataError: there is no reference at all, a hypothesis has an id that no reference has, or (unless
             `allow_missing`) a reference has no hypothesis.
-        ConfigError: the unit is neither `word` nor `char`.
+        ConfigError: the unit is none of these.
     """
     missing = tuple(utterance_id for utterance_id in references if utterance_id not in hypotheses)
     extra = [utterance_id for utterance_id in hypotheses if utterance_id not in references]

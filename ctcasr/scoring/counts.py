@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["word", "char"]
+Unit = Literal["word", "char", "phone"]
 """What is counted: words, or characters (Unicode code points, the spaces between words included)."""
 
-RATE_NAMES: dict[Unit, str] = {"word": "%WER", "char": "%CER"}
+RATE_NAMES: dict[Unit, str] = {"word": "%WER", "char": "%CER", "phone": "%PER"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from ctcasr.scoring.counts import RATE_NAMES
 from ctcasr.scoring.uncertainty import Interval, rate_interval
 from ctcasr.text import NORMALIZERS, Normalizer
 
-_TOKENS = {"word": "words", "char": "characters"}
+_TOKENS = {"word": "words", "char": "characters", "phone": "phones"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ctcasr.audio.resampling import MAX_SPEED, MIN_SPEED
+from ctcasr.decoding.topology import MAX_STATES
 from ctcasr.errors import ConfigError
 from ctcasr.features import FeatureSettings
 from ctcasr.models.settings import ModelSettings
+from ctcasr.text import Units
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 _LONGEST_SHOWN = 60
@@ -65,6 +67,46 @@ class AugmentSettings(BaseModel):
     frequency_mask_bins: int = Field(20, ge=0, description="widest mask, in feature bins")
 
 
+class TextSettings(BaseModel):
+    """Choose the units that the model writes."""
+
+    model_config = _STRICT
+
+    units: Units = Field(
+        "char", description="characters of the transcripts, phones of a dictionary, or pieces of words (BPE)"
+    )
+    lexicon: Path | None = Field(
+        None,
+        description="dictionary for phones, `word phone phone ...` a line; relative to the configuration file",
+    )
+    pieces: int | None = Field(
+        None, ge=8, le=65_536, description="how many pieces to train on the transcripts for bpe"
+    )
+
+    @model_validator(mode="after")
+    def _check_units(self) -> TextSettings:
+        for name, units in (("lexicon", "phone"), ("pieces", "bpe")):
+            given = getattr(self, name) is not None
+            if given != (self.units == units):
+                raise ValueError(
+                    f"text.{name} is {'for' if given else 'missing: it is needed for'} text.units = {units!r}; "
+                    f"found units = {self.units!r}"
+                )
+        return self
+
+
+class FrameSettings(BaseModel):
+    """Say where the targets of frames come from, for `optimizer.objective = "frames"`."""
+
+    model_config = _STRICT
+
+    aligner: Path | None = Field(
+        None,
+        description="bundle of the same units whose alignments are the targets; relative to the configuration file",
+    )
+    states: int = Field(1, ge=1, le=MAX_STATES, description="of an HMM, into which each symbol is divided")
+
+
 class BatchSettings(BaseModel):
     """Bound what is computed at once."""
 
@@ -103,6 +145,10 @@ class OptimizerSettings(BaseModel):
         description="weight of the divergence between two maskings of each utterance; 0 masks it once, "
         "0.2 doubles the work and is worth it where recordings are few",
     )
+    objective: Literal["ctc", "frames"] = Field(
+        "ctc",
+        description="sum over all alignments (CTC), or frame-wise cross-entropy on the alignments of frames.aligner",
+    )
     label_smoothing: float = Field(
         0.0,
         ge=0,
@@ -133,10 +179,23 @@ class TrainingConfig(BaseModel):
     data: DataSettings  # each section's class says what it is for
     features: FeatureSettings = FeatureSettings()
     model: ModelSettings = ModelSettings()
+    text: TextSettings = TextSettings()
     augment: AugmentSettings = AugmentSettings()
+    frames: FrameSettings = FrameSettings()
     batches: BatchSettings = BatchSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     run: RunSettings = RunSettings()
+
+    @model_validator(mode="after")
+    def _check_objective(self) -> TrainingConfig:
+        by_frames = self.optimizer.objective == "frames"
+        if by_frames and self.frames.aligner is None:
+            raise ValueError(
+                "frames.aligner is missing: optimizer.objective = 'frames' learns from the alignments of a bundle"
+            )
+        if not by_frames and self.frames != FrameSettings():
+            raise ValueError("the section frames is for optimizer.objective = 'frames'; found 'ctc'")
+        return self
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
@@ -191,7 +250,12 @@ def _anchored(config: TrainingConfig, folder: Path) -> TrainingConfig:
         update={"train": folder / config.data.train, "dev": folder / config.data.dev}
     )
     run = config.run.model_copy(update={"folder": folder / config.run.folder})
-    return config.model_copy(update={"data": data, "run": run})
+    text, frames = config.text, config.frames
+    if text.lexicon is not None:
+        text = text.model_copy(update={"lexicon": folder / text.lexicon})
+    if frames.aligner is not None:
+        frames = frames.model_copy(update={"aligner": folder / frames.aligner})
+    return config.model_copy(update={"data": data, "text": text, "frames": frames, "run": run})
 
 
 def _explain(error: ValidationError) -> str:

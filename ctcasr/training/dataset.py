@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from ctcasr.features import FeatureExtractor, FeatureSettings
 from ctcasr.text import Vocabulary
 from ctcasr.training.augmenting import generator, kept_bins, kept_frames, warp_factor
 from ctcasr.training.config import AugmentSettings
-from ctcasr.training.splicing import Splicer
+from ctcasr.training.splicing import Piece, Splicer
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Example:
     kept_frames: Tensor
     kept_bins: Tensor
     problem: str = ""
+    origin: tuple[Piece, ...] = ()
+    speed: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Batch:
     """Padded examples: `inputs` are features `(B, T, F)`, or waveforms `(B, N)` for the device's reader.
 
     `kept_frames (B, W, T)` and `kept_bins (B, W, F)` hold W maskings of each; `warps (B,)` scale the
-    frequencies of the filters.
+    frequencies of the filters. `origins` say where the sound of each row comes from, before its speed was changed.
     """
 
     utterances: tuple[int, ...]
@@ -61,6 +63,8 @@ class Batch:
     kept_frames: Tensor
     kept_bins: Tensor
     problems: tuple[tuple[int, str], ...]
+    origins: tuple[tuple[Piece, ...], ...]
+    speeds: tuple[float, ...]
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch with its tensors on a device."""
@@ -101,7 +105,10 @@ class SpeechDataset(Dataset[Example]):
         vocabulary: Vocabulary,
         settings: ExampleSettings,
         extractor: FeatureExtractor | None,
+        problems: Mapping[int, str] | None = None,
     ) -> None:
+        """Encode the transcripts; `problems` say which utterances cannot be used, by number, and why."""
+        self.problems = problems or {}
         self.utterances = utterances
         self.settings = settings
         self.extractor = extractor
@@ -115,28 +122,31 @@ class SpeechDataset(Dataset[Example]):
     def __getitem__(self, key: Key) -> Example:
         """Return the example; one that cannot be used carries the reason and is left out of its batch."""
         utterance, targets = self.utterances[key.utterance], self.targets[key.utterance]
-        settings, problem = self.settings, ""
+        settings, problem = self.settings, self.problems.get(key.utterance, "")
         rng = generator(settings.seed, key.epoch, key.utterance) if key.epoch >= 0 else None
         try:
             spliced = self._spliced(key.utterance, rng) if rng is not None and self.splicer else None
-            waveform, targets = spliced or (self._load(utterance), targets)
+            whole = (Piece(key.utterance, 0.0, utterance.duration_seconds),)
+            waveform, targets, origin = spliced or (self._load(utterance), targets, whole)
         except AudioError as error:
-            waveform, problem = np.zeros(1, np.float32), str(error)
-        warp = 1.0
+            waveform, problem, origin = np.zeros(1, np.float32), str(error), ()
+        warp = speed = 1.0
         if rng is not None:
-            waveform = audio.change_speed(waveform, float(rng.choice(settings.augment.speeds)))
+            speed = float(rng.choice(settings.augment.speeds))
+            waveform = audio.change_speed(waveform, speed)
             if settings.augment.frequency_warp:
                 warp = warp_factor(settings.augment, rng)
         frames = settings.features.frames(len(waveform))
         if not problem:
             problem = infeasible(subsampled(frames, settings.subsampling), targets, settings.subsampling)
         inputs = torch.from_numpy(waveform if self.extractor is None else self.extractor(waveform, warp))
-        return Example(key.utterance, inputs, targets, warp, *self._maskings(frames, rng), problem)
+        maskings = self._maskings(frames, rng)
+        return Example(key.utterance, inputs, targets, warp, *maskings, problem, origin, speed)
 
     def _spliced(
         self, number: int, rng: np.random.Generator
-    ) -> tuple[npt.NDArray[np.float32], Tensor] | None:
-        """Return a waveform and its targets in place of an utterance, or None where it stays as it is."""
+    ) -> tuple[npt.NDArray[np.float32], Tensor, tuple[Piece, ...]] | None:
+        """Return a waveform, targets and origin in place of an utterance, or None where it stays as it is."""
         assert self.splicer is not None
         settings = self.settings
         if rng.random() >= settings.augment.splice:
@@ -144,13 +154,13 @@ class SpeechDataset(Dataset[Example]):
         spliced = self.splicer(number, self._load, rng)
         if spliced is None:
             return None
-        waveform, text = spliced
+        waveform, text, origin = spliced
         targets = torch.from_numpy(self.vocabulary.encode(text))
         frames = settings.features.frames(int(len(waveform) / max(settings.augment.speeds)))
         # Nobody recorded it: where it would be too short for CTC, no recording is to blame.
         if infeasible(subsampled(frames, settings.subsampling), targets, settings.subsampling):
             return None
-        return waveform, targets
+        return waveform, targets, origin
 
     def _load(self, utterance: Utterance) -> npt.NDArray[np.float32]:
         """Read the waveform `(N,)` of an utterance."""
@@ -198,4 +208,6 @@ def collate(examples: Sequence[Example]) -> Batch:
         kept_frames=pad([example.kept_frames.T for example in examples], batch_first=True).transpose(1, 2),
         kept_bins=torch.stack([example.kept_bins for example in examples]),
         problems=tuple((example.utterance, example.problem) for example in examples if example.problem),
+        origins=tuple(example.origin for example in examples),
+        speeds=tuple(example.speed for example in examples),
     )

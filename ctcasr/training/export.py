@@ -13,16 +13,20 @@ from ctcasr.models import AcousticModel
 from ctcasr.runtime.bundle import (
     DESCRIPTION,
     FORMAT_VERSION,
+    LEXICON,
     MODEL_FILES,
     TOKENS,
     BundleDescription,
     TrainingSummary,
 )
-from ctcasr.text import Vocabulary
+from ctcasr.text import PhoneVocabulary, Units, read_vocabulary
 from ctcasr.training.checkpoints import AVERAGED, load_weights, read_tensors
 from ctcasr.training.config import TrainingConfig, read_config
+from ctcasr.training.objectives import topology_of
 from ctcasr.training.onnx_graph import write_models
-from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, METRICS, SUMMARY, read_statistics
+from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, DICTIONARY, METRICS, SUMMARY, read_statistics
+
+_UNIT_NAMES: dict[Units, str] = {"char": "characters", "phone": "phones", "bpe": "pieces"}
 
 
 def export_bundle(
@@ -48,8 +52,9 @@ def export_bundle(
         )
     _check_output(run, output)
     config = read_config(run / CONFIG)
-    vocabulary = Vocabulary.read(run / TOKENS)
-    model = AcousticModel(config.model, config.features.dimension, len(vocabulary))
+    vocabulary = read_vocabulary(run / TOKENS, config.text.units, run / DICTIONARY)
+    topology = topology_of(config, vocabulary)
+    model = AcousticModel(config.model, config.features.dimension, topology.output_count)
     load_weights(model, read_tensors(weights), weights)
     description = BundleDescription(
         format_version=FORMAT_VERSION,
@@ -57,7 +62,10 @@ def export_bundle(
         features=config.features,
         statistics=read_statistics(run),
         subsampling=config.model.subsampling,
-        symbols=len(vocabulary),
+        symbols=topology.output_count,
+        units=vocabulary.units,
+        topology=topology.kind,
+        states=topology.states,
         licence=licence,
         training=_summary(run, config, sum(parameter.numel() for parameter in model.parameters())),
     )
@@ -69,6 +77,8 @@ def export_bundle(
         if int8_only:
             (temporary / MODEL_FILES["fp32"]).unlink()
         vocabulary.write(temporary / TOKENS)
+        if isinstance(vocabulary, PhoneVocabulary):
+            vocabulary.pronunciations.write(temporary / LEXICON)
         (temporary / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
         (temporary / "README.md").write_text(_card(description, config), encoding="utf-8")
         _replace(output, temporary)
@@ -124,6 +134,11 @@ def _card(description: BundleDescription, config: TrainingConfig) -> str:
     training = description.training
     assert training is not None
     model, features = config.model, description.features
+    symbols = (description.symbols - 1) // description.states
+    objective = "CTC"
+    if description.topology == "hmm":
+        objective = f"frame-wise cross-entropy on HMMs of {description.states} state(s) a symbol"
+    rate = "PER" if description.units == "phone" else "WER"
     return f"""# {description.name}
 
 A ctcasr model bundle: `ctcasr transcribe recording.wav -m {description.name}`.
@@ -131,12 +146,12 @@ A ctcasr model bundle: `ctcasr transcribe recording.wav -m {description.name}`.
 | | |
 |---|---|
 | network | {model.subsampling}x convolutional subsampling, {model.layers} bidirectional LSTM layers of \
-2 x {model.hidden} cells, CTC |
+2 x {model.hidden} cells, {objective} |
 | parameters | {training.parameters:,} |
 | audio | {features.sample_rate} Hz, {features.dimension} {features.kind} bins, normalised: {features.normalization} |
-| symbols | {description.symbols - 1} characters and the blank |
+| symbols | {symbols} {_UNIT_NAMES[description.units]} and the blank |
 | training data | {training.train_utterances} utterances, {training.train_seconds / 3600:.2f} hours |
 | training | {training.epochs} epochs, seed {training.seed}, ctcasr {training.ctcasr_version} |
-| held-out speakers | WER {100 * training.dev_wer:.2f} %, CER {100 * training.dev_cer:.2f} % (greedy, float32) |
+| held-out speakers | {rate} {100 * training.dev_wer:.2f} %, CER {100 * training.dev_cer:.2f} % (greedy, float32) |
 | licence | {description.licence or "not stated"} |
 """

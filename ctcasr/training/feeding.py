@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from accelerate import Accelerator
 from torch import Tensor
@@ -37,8 +37,19 @@ class Feeder:
         else:
             self.reader = BatchFeatureExtractor(config.features, statistics).to(accelerator.device)
 
-    def dataset(self, utterances: Sequence[Utterance], *, held_out: bool = False) -> SpeechDataset:
+    def dataset(
+        self,
+        utterances: Sequence[Utterance],
+        problems: Mapping[int, str] | None = None,
+        *,
+        held_out: bool = False,
+    ) -> SpeechDataset:
         """Return the data set of some utterances; those held out need no word times.
+
+        Args:
+            utterances: of a manifest.
+            problems: which of them cannot be used, by number, and why.
+            held_out: whether they are not trained on.
 
         Raises:
             DataError: words are to be spliced, but their times are unknown.
@@ -52,7 +63,7 @@ class Feeder:
             config.run.seed,
             maskings=2 if config.optimizer.consistency else 1,
         )
-        return SpeechDataset(utterances, self.vocabulary, settings, self.extractor)
+        return SpeechDataset(utterances, self.vocabulary, settings, self.extractor, problems)
 
     def batches(self, dataset: SpeechDataset, plan: list[list[int]], epoch: int) -> Iterator[Batch]:
         """Yield this process's share of each planned batch, on its device; epoch -1 is without augmentation."""

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from ctcasr.data import Utterance, read_manifest
 from ctcasr.errors import ConfigError, DataError
 from ctcasr.features import GlobalStatistics
-from ctcasr.models import AcousticModel, consistency_loss, ctc_loss, smoothing_loss
-from ctcasr.text import Vocabulary
+from ctcasr.models import AcousticModel, consistency_loss, smoothing_loss
+from ctcasr.text import read_vocabulary
 from ctcasr.training.batching import plan_batches
 from ctcasr.training.checkpoints import (
     AVERAGED,
@@ -29,12 +29,22 @@ from ctcasr.training.checkpoints import (
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.dataset import Batch, SpeechDataset
 from ctcasr.training.display import Display
-from ctcasr.training.evaluating import Evaluation, evaluate
+from ctcasr.training.evaluating import Evaluation, Task, evaluate
 from ctcasr.training.feeding import Feeder
+from ctcasr.training.objectives import make_objective, topology_of
 from ctcasr.training.problems import ProblemLog
-from ctcasr.training.run_folder import CHECKPOINTS, SUMMARY, TOKENS, MetricsLog, write_run, write_whole
+from ctcasr.training.run_folder import (
+    CHECKPOINTS,
+    DICTIONARY,
+    SUMMARY,
+    TOKENS,
+    MetricsLog,
+    write_run,
+    write_whole,
+)
 from ctcasr.training.schedule import learning_rate
 from ctcasr.training.statistics import measure_statistics
+from ctcasr.training.vocabularies import make_vocabulary
 
 
 def bf16_is_native() -> bool:
@@ -48,7 +58,7 @@ class EpochTotals:
     """What one process saw in an epoch."""
 
     loss: float = 0.0
-    symbols: float = 0.0
+    size: float = 0.0
     seconds: float = 0.0
     norms: list[float] = field(default_factory=list)
     problems: dict[int, str] = field(default_factory=dict)
@@ -62,10 +72,11 @@ class Trainer:
     """
 
     def __init__(self, config: TrainingConfig, *, resume: bool = False) -> None:
-        """Read the manifests and build the model, or restore it.
+        """Read the manifests and build the model, or restore it; align, where frames are to be learned.
 
         Raises:
             ConfigError: the run exists already, or there is nothing to resume.
+            BundleError: the model that aligns is damaged.
             DataError: a manifest is wrong, or a dev transcript has symbols that training lacks.
         """
         self.config = config
@@ -74,25 +85,27 @@ class Trainer:
         self.checkpoints = CheckpointFolder(config.run.folder / CHECKPOINTS, config.run.average)
         self._check_folder(resume)
         self.train_set, self.dev_set = read_manifest(config.data.train), read_manifest(config.data.dev)
-        self.vocabulary = Vocabulary.from_texts(utterance.text for utterance in self.train_set)
-        self._check_texts(self.dev_set)
-        if resume and Vocabulary.read(config.run.folder / TOKENS) != self.vocabulary:
-            raise ConfigError(
-                f"{config.run.folder / TOKENS}: differs from the characters of {config.data.train}; resume with "
-                "the transcripts of the first start, or train in another folder"
-            )
+        texts = [utterance.text for utterance in self.train_set]
+        self.vocabulary = make_vocabulary(config.text, texts, config.data.train)
+        self.topology = topology_of(config, self.vocabulary)
+        self._check_texts([*self.train_set, *self.dev_set])
+        if resume:
+            self._check_vocabulary()
         statistics = None
         if config.features.normalization == "global":
             statistics = measure_statistics(self.train_set, config.features)
         self.statistics: GlobalStatistics | None = statistics
         torch.manual_seed(config.run.seed)
-        network = AcousticModel(config.model, config.features.dimension, len(self.vocabulary))
+        network = AcousticModel(config.model, config.features.dimension, self.topology.output_count)
         optimizer = torch.optim.AdamW(self._parameter_groups(network), lr=config.optimizer.learning_rate)
         self.network = network.to(self.device)
         self.progress = self.checkpoints.load_last(self.network, optimizer) if resume else Progress()
         self.model, self.optimizer = self.accelerator.prepare(self.network, optimizer)
         self.feeder = Feeder(config, self.vocabulary, statistics, self.accelerator)
         self.problems = ProblemLog(self.accelerator, config.data.max_bad_share)
+        self.objective, self.dev_objective = (
+            make_objective(config, utterances, self.topology) for utterances in (self.train_set, self.dev_set)
+        )
         native = self.device.type != "cpu" or bf16_is_native()
         self.bf16 = config.run.precision == "bf16" or (config.run.precision == "auto" and native)
 
@@ -109,6 +122,14 @@ class Trainer:
             raise ConfigError(
                 f"{self.config.run.folder}: holds a run already; go on with --resume, or choose another folder with "
                 "--set run.folder=..."
+            )
+
+    def _check_vocabulary(self) -> None:
+        folder, units = self.config.run.folder, self.config.text.units
+        if read_vocabulary(folder / TOKENS, units, folder / DICTIONARY) != self.vocabulary:
+            raise ConfigError(
+                f"{folder / TOKENS}: differs from the symbols of {self.config.data.train}; resume with the transcripts "
+                "and units of the first start, or train in another folder"
             )
 
     def _check_texts(self, utterances: Sequence[Utterance]) -> None:
@@ -135,7 +156,7 @@ class Trainer:
         settings = self.config.optimizer
         if self.accelerator.is_main_process:
             write_run(self.config, self.vocabulary, self.statistics)
-        train, dev = self.feeder.dataset(self.train_set), self.feeder.dataset(self.dev_set, held_out=True)
+        train, dev = self.feeder.dataset(self.train_set, self.objective.problems), self._dev_task()
         with (
             Display(settings.epochs, self.accelerator.is_main_process) as display,
             self._metrics_log() as log,
@@ -155,6 +176,10 @@ class Trainer:
         evaluation = self._average(dev)
         self._leave_group()
         return evaluation
+
+    def _dev_task(self) -> Task:
+        dataset = self.feeder.dataset(self.dev_set, self.dev_objective.problems, held_out=True)
+        return Task(dataset, self.dev_objective, self.topology)
 
     def _leave_group(self) -> None:
         """Let go of the process group and all that holds it: gloo's threads abort a process that exits over them."""
@@ -191,17 +216,17 @@ class Trainer:
             log_probs, input_lengths = self.model(features, lengths)
         losses = self._losses(log_probs, input_lengths, batch)
         self._check_finite(losses, batch)
-        symbols = (batch.target_lengths * batch.weights).sum()
-        all_symbols = self.accelerator.reduce(symbols, "sum").clamp_min(1)
+        size = (self.objective.sizes(input_lengths[: len(losses)], batch) * batch.weights).sum()
+        all_sizes = self.accelerator.reduce(size, "sum").clamp_min(1)
         loss = (losses * batch.weights).sum()
-        # Processes average their gradients: times their number gives the mean over the symbols of them all.
-        self.accelerator.backward(loss * self.accelerator.num_processes / all_symbols)
+        # Processes average their gradients: times their number gives the mean over the symbols (or frames) of them all.
+        self.accelerator.backward(loss * self.accelerator.num_processes / all_sizes)
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.progress.step += 1
         totals.loss += float(loss.detach())
-        totals.symbols += float(symbols)
+        totals.size += float(size)
         totals.norms.append(float(norm))
         totals.seconds += sum(
             self.train_set[index].duration_seconds
@@ -213,8 +238,7 @@ class Trainer:
     def _losses(self, log_probs: Tensor, input_lengths: Tensor, batch: Batch) -> Tensor:
         """Return each utterance's loss, `(B,)`: the mean over its maskings, and how far these disagree."""
         maskings, weight = batch.kept_frames.shape[1], self.config.optimizer.consistency
-        targets, target_lengths = batch.targets.repeat(maskings, 1), batch.target_lengths.repeat(maskings)
-        losses = ctc_loss(log_probs, input_lengths, targets, target_lengths)
+        losses = self.objective.losses(log_probs, input_lengths, batch)
         if share := self.config.optimizer.label_smoothing:
             losses = (1 - share) * losses + share * smoothing_loss(log_probs, input_lengths)
         losses = losses.view(maskings, -1).mean(0)
@@ -235,9 +259,7 @@ class Trainer:
     def _record(self, totals: EpochTotals, evaluation: Evaluation, steps: int) -> dict[str, float | int]:
         settings = self.config.optimizer
         sums = self.accelerator.reduce(
-            torch.tensor(
-                [totals.loss, totals.symbols, totals.seconds], device=self.device, dtype=torch.float64
-            ),
+            torch.tensor([totals.loss, totals.size, totals.seconds], device=self.device, dtype=torch.float64),
             "sum",
         ).tolist()
         norms = np.array(totals.norms)
@@ -265,7 +287,7 @@ class Trainer:
             self.checkpoints.save_last(self.progress, self.network, self.optimizer)
         self.accelerator.wait_for_everyone()
 
-    def _average(self, dev: SpeechDataset) -> Evaluation:
+    def _average(self, dev: Task) -> Evaluation:
         self.accelerator.wait_for_everyone()
         path = self.checkpoints.folder / AVERAGED
         if self.accelerator.is_main_process:

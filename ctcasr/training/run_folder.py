@@ -13,11 +13,12 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ctcasr.errors import ConfigError
 from ctcasr.features import GlobalStatistics
-from ctcasr.text import Vocabulary
+from ctcasr.text import PhoneVocabulary, Vocabulary
 from ctcasr.training.config import TrainingConfig
 
 CONFIG = "config.toml"
 TOKENS = "tokens.txt"
+DICTIONARY = "lexicon.txt"
 METRICS = "metrics.jsonl"
 STATISTICS = "statistics.json"
 SUMMARY = "summary.json"
@@ -32,6 +33,11 @@ def write_run(config: TrainingConfig, vocabulary: Vocabulary, statistics: Global
         fields = json.loads(config.model_dump_json(exclude_none=True))
         fields["data"] |= {name: str(Path(fields["data"][name]).resolve()) for name in ("train", "dev")}
         fields["run"]["folder"] = "."
+        if config.frames.aligner is not None:
+            fields["frames"]["aligner"] = str(config.frames.aligner.resolve())
+        if isinstance(vocabulary, PhoneVocabulary):
+            vocabulary.pronunciations.write(folder / DICTIONARY)
+            fields["text"]["lexicon"] = DICTIONARY
         write_whole(folder / CONFIG, tomli_w.dumps(fields))
         vocabulary.write(folder / TOKENS)
         if statistics is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,14 @@ QUIET_SECONDS = 0.02
 
 FADE_SECONDS = 0.004
 """Length of the fade at either end of a piece: without it the seam clicks."""
+
+
+class Piece(NamedTuple):
+    """Where sound comes from: seconds of an utterance of the manifest, by its number."""
+
+    utterance: int
+    start_seconds: float
+    seconds: float
 
 
 class Splicer:
@@ -52,8 +61,10 @@ class Splicer:
                 "`ctcasr align MANIFEST -m BUNDLE -o ALIGNED`, or set augment.splice to 0"
             )
 
-    def __call__(self, number: int, load: Loader, rng: np.random.Generator) -> tuple[Float32, str] | None:
-        """Return the waveform `(N,)` and the text of an utterance in place of the one of this number.
+    def __call__(
+        self, number: int, load: Loader, rng: np.random.Generator
+    ) -> tuple[Float32, str, tuple[Piece, ...]] | None:
+        """Return the waveform `(N,)`, the text and the pieces of an utterance in place of the one of this number.
 
         It is at most as long as that, so that it fits the batch that was planned. None for an utterance without
         word times, and where the first piece that was drawn is too long.
@@ -65,23 +76,25 @@ class Splicer:
         pool = [number] if own.speaker is None else self._of_speaker[own.speaker]
         pieces: list[Float32] = []
         texts: list[str] = []
+        origin: list[Piece] = []
         left = round(own.duration_seconds * self.sample_rate)
         while own.words:
             source = int(rng.choice(pool))
             first = int(rng.integers(len(self.words[source])))
             last = min(first + int(rng.integers(MOST_WORDS)), len(self.words[source]) - 1)
-            piece = self._piece(load(self.utterances[source]), self.utterances[source], first, last)
+            piece, start = self._piece(load(self.utterances[source]), self.utterances[source], first, last)
             if len(piece) > left:
                 break
             left -= len(piece)
             pieces.append(piece)
+            origin.append(Piece(source, start / self.sample_rate, len(piece) / self.sample_rate))
             texts.extend(self.words[source][first : last + 1])
         if not pieces:
             return None
-        return np.concatenate(pieces), " ".join(texts)
+        return np.concatenate(pieces), " ".join(texts), tuple(origin)
 
-    def _piece(self, waveform: Float32, utterance: Utterance, first: int, last: int) -> Float32:
-        """Cut the words from the first to the last out of a recording."""
+    def _piece(self, waveform: Float32, utterance: Utterance, first: int, last: int) -> tuple[Float32, int]:
+        """Cut the words from the first to the last out of a recording; return them and their first sample."""
         assert utterance.words is not None
         start = (
             0 if first == 0 else self._cut(waveform, utterance.words[first - 1][1], utterance.words[first][0])
@@ -93,7 +106,7 @@ class Splicer:
         fade = np.linspace(0, 1, round(FADE_SECONDS * self.sample_rate), dtype=np.float32)[: len(piece)]
         piece[: len(fade)] *= fade
         piece[len(piece) - len(fade) :] *= fade[::-1]
-        return piece
+        return piece, start
 
     def _cut(self, waveform: Float32, after_seconds: float, before_seconds: float) -> int:
         """Return the sample in the middle of the quietest stretch between two moments."""

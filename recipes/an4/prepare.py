@@ -1,6 +1,6 @@
 """Turn the published AN4 corpus into manifests.
 
-    python recipes/an4/prepare.py --source DIR [--output recipes/an4/data]
+    python recipes/an4/prepare.py --source DIR [--output recipes/an4/data] [--dictionary cmudict.dict]
 
 DIR is the unpacked corpus (`etc/`, `wav/`). Recordings may be `.wav` and `.flac`, which are used where they
 lie, or `.sph` and `.raw` (headerless, 16 kHz, 16 bits, big-endian), which are repacked losslessly as FLAC
@@ -8,12 +8,16 @@ into the output folder. Speakers of the training part listed in `DEV_SPEAKERS` a
 
 Training utterances get the times of their words from `word_times.tsv`, which `augment.splice` cuts at; README.md
 says how they were found.
+
+The pronunciations of the corpus's words go to `lexicon.txt` in the output folder: those of its own dictionary
+(`etc/an4.dic`, which not every copy has), or of another one in CMU's form.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import soundfile
@@ -22,7 +26,7 @@ from ctcasr import audio
 from ctcasr.cli.preparing import Parts, recipe_parser, write_parts
 from ctcasr.data import Utterance, WordTimes
 from ctcasr.errors import DataError
-from ctcasr.text import normalize
+from ctcasr.text import Pronunciations, normalize
 
 DEV_SPEAKERS = frozenset({"fclc", "fkdo", "ftmj", "mdcs", "mjbh", "mtje"})
 """Three women and three men, 78 utterances, chosen before anything was trained."""
@@ -30,6 +34,10 @@ DEV_SPEAKERS = frozenset({"fclc", "fkdo", "ftmj", "mdcs", "mjbh", "mtje"})
 PARTS = {"train": "an4_clstk", "test": "an4test_clstk"}
 SUFFIXES = (".wav", ".flac", ".sph", ".raw")
 WORD_TIMES = Path(__file__).parent / "word_times.tsv"
+DICTIONARY = Path("etc") / "an4.dic"
+LEXICON = "lexicon.txt"
+USUAL = {"a": "EY"}
+"""Where dictionaries put another pronunciation first: here letters are spelled, and `a` is hardly ever the article."""
 RAW = audio.RawFormat(sample_rate=16000, sample_format="s16", byte_order="big")
 
 _TRANSCRIPT = re.compile(
@@ -129,6 +137,44 @@ def read_part(source: Path, part: str, output: Path) -> list[Utterance]:
     return utterances
 
 
+def read_lexicon(source: Path, dictionary: Path | None, texts: Iterable[str]) -> Pronunciations | None:
+    """Return the pronunciations of the corpus's words, in lower case, without marks of stress.
+
+    Args:
+        source: the corpus, whose own dictionary, if it is there, lists the words.
+        dictionary: to take the pronunciations from; by default the corpus's own.
+        texts: of the training part, whose words are listed where the corpus has no dictionary.
+
+    Returns:
+        None where there is no dictionary at all.
+
+    Raises:
+        DataError: a dictionary cannot be read, or lacks a word.
+    """
+    found = [
+        _lower(Pronunciations.read(path))
+        for path in (source / DICTIONARY, dictionary)
+        if path and path.exists()
+    ]
+    if dictionary is not None and not dictionary.exists():
+        raise DataError(f"{dictionary}: is not there; name a dictionary, or leave out --dictionary")
+    if not found:
+        return None
+    own = (source / DICTIONARY).exists()
+    words = found[0].by_word if own else sorted({word for text in texts for word in text.split()})
+    by_word = found[-1].of_words(words).without_stress().by_word
+    return Pronunciations(
+        {
+            word: tuple(sorted(variants, key=lambda phones: phones != (USUAL.get(word),)))
+            for word, variants in by_word.items()
+        }
+    )
+
+
+def _lower(dictionary: Pronunciations) -> Pronunciations:
+    return Pronunciations({normalize(word): variants for word, variants in dictionary.by_word.items()})
+
+
 def read_parts(source: Path, output: Path) -> Parts:
     """Return the utterances of train, dev and test; recordings to be repacked go to the output folder."""
     training, test = (read_part(source, part, output) for part in PARTS)
@@ -141,8 +187,22 @@ def read_parts(source: Path, output: Path) -> Parts:
 
 def main() -> int:
     """Run the command line."""
-    arguments = recipe_parser(__doc__, Path(__file__).parent).parse_args()
-    return write_parts(lambda: read_parts(arguments.source, arguments.output), arguments.output)
+    parser = recipe_parser(__doc__, Path(__file__).parent)
+    parser.add_argument("--dictionary", type=Path, help="pronunciations; default: the corpus's own")
+    arguments = parser.parse_args()
+
+    def parts() -> Parts:
+        found = read_parts(arguments.source, arguments.output)
+        texts = [utterance.text for utterance in found["train"]]
+        lexicon = read_lexicon(arguments.source, arguments.dictionary, texts)
+        if lexicon is None:
+            print(f"{arguments.source / DICTIONARY} is not there: no {LEXICON}", file=sys.stderr)
+        else:
+            arguments.output.mkdir(parents=True, exist_ok=True)
+            lexicon.write(arguments.output / LEXICON)
+        return found
+
+    return write_parts(parts, arguments.output)
 
 
 if __name__ == "__main__":

@@ -210,6 +210,40 @@ class TestUsage:
         assert listed.read_text() == entry()
 
 
+class TestPlot:
+    def test_a_picture_beside_the_times(self, ctcasr: Run, text: Callable[..., Path], tmp_path: Path) -> None:
+        said = ctcasr("align", SAMPLE, text(), "--plot", tmp_path / "a.png")
+        assert (said.code, said.out, said.err) == (0, "", "")
+        assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+        said = ctcasr("align", SAMPLE, text(), "--plot", tmp_path / "a.svg", "-f", "ctm")
+        assert len(said.out.splitlines()) == len(WORDS)
+        first = (tmp_path / "a.svg").read_bytes()
+        assert b"<svg" in first
+        ctcasr("align", SAMPLE, text(), "--plot", tmp_path / "a.svg")
+        assert (tmp_path / "a.svg").read_bytes() == first
+        # Another text makes another picture.
+        ctcasr("align", SAMPLE, text("nine"), "--plot", tmp_path / "a.svg")
+        assert (tmp_path / "a.svg").read_bytes() != first
+
+    def test_what_cannot_be_drawn_is_said_before_the_work(
+        self, ctcasr: Run, text: Callable[..., Path], tmp_path: Path, long_recording: tuple[Path, np.ndarray]
+    ) -> None:
+        for audio_file, plot, message in [
+            (SAMPLE, tmp_path / "a.jpg", "expected a name that ends in .png or .svg"),
+            (SAMPLE, tmp_path / "no" / "a.png", "there is no folder"),
+            (SAMPLE, text("", "folder.png").parent, "expected a name"),
+            (long_recording[0], tmp_path / "a.png", "lasts 179 s; expected at most 60 s for --plot"),
+        ]:
+            said = ctcasr("align", audio_file, text(), "--plot", plot)
+            assert (said.code, said.out) == (2, "")
+            assert message in said.err
+        said = ctcasr(
+            "align", text(entry(), "list.jsonl"), "-o", tmp_path / "x", "--plot", tmp_path / "a.png"
+        )
+        assert (said.code, "--plot is for an audio file" in said.err) == (2, True)
+        assert not (tmp_path / "a.png").exists()
+
+
 class TestLongRecordings:
     def test_a_segment_a_line(
         self, ctcasr: Run, text: Callable[..., Path], long_recording: tuple[Path, np.ndarray]

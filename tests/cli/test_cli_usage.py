@@ -15,7 +15,18 @@ import pytest
 import ctcasr as package
 from ctcasr.cli.main import app
 
-VERBS = ["transcribe", "align", "train", "evaluate", "score", "export", "info", "calibrate", "doctor"]
+VERBS = [
+    "transcribe",
+    "align",
+    "train",
+    "evaluate",
+    "score",
+    "export",
+    "info",
+    "calibrate",
+    "doctor",
+    "priors",
+]
 Run = Callable[..., Any]
 
 
@@ -79,7 +90,7 @@ class TestWrongUsage:
             ["calibrate", "dev.jsonl"],
             ["calibrate", "dev.jsonl", "-m"],
             ["score", "one"],
-            ["score", "one", "two", "--unit", "phone"],
+            ["score", "one", "two", "--unit", "syllable"],
             ["export", "run"],
             ["train", "config.toml", "--set"],
         ],

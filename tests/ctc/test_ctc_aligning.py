@@ -121,6 +121,86 @@ def test_worked_case() -> None:
     assert alignment.log_prob == pytest.approx(np.log(0.9**4 * 0.7))
 
 
+def hmm_paths(frames: int, silences: list[int]) -> list[tuple[int, ...]]:
+    """Every way through the states of an HMM: 2u is the silence before target u, 2u + 1 the target."""
+    last = 2 * len(silences) - 2
+    paths = [(state,) for state in (0, 1) if state <= last]
+    for _ in range(frames - 1):
+        paths = [
+            (*path, state)
+            for path in paths
+            for state in range(path[-1], min(path[-1] + 2 + path[-1] % 2, last + 1))
+        ]
+    closed, needed = (
+        {2 * place for place, kind in enumerate(silences) if kind == wanted} for wanted in (0, 2)
+    )
+    return [path for path in paths if path[-1] >= last - 1 and not closed & set(path) and needed <= set(path)]
+
+
+def silences_of(targets: list[int]) -> st.SearchStrategy[list[int]]:
+    """Never, maybe or always before each target; never or maybe at the ends."""
+    ends = st.integers(0, 1)
+    inner = st.lists(st.integers(0, 2), min_size=len(targets) - 1, max_size=len(targets) - 1)
+    if not targets:
+        return ends.map(lambda kind: [kind])
+    return st.tuples(ends, inner, ends).map(lambda kinds: [kinds[0], *kinds[1], kinds[2]])
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(
+    st.lists(st.integers(1, 2), max_size=3).flatmap(
+        lambda targets: st.tuples(st.just(targets), silences_of(targets))
+    ),
+    st.integers(1, 6),
+    st.integers(0, 999),
+    st.sampled_from([None, 1, 2, 3]),
+    st.booleans(),
+)
+def test_an_hmm_is_silent_only_where_it_may(
+    case: tuple[list[int], list[int]], frames: int, seed: int, block: int | None, ties: bool
+) -> None:
+    targets, silences = case
+    log_probs = random_log_probs(frames, 3, seed)
+    if ties:
+        log_probs = np.round(log_probs)
+    paths = hmm_paths(frames, silences)
+    with pytest.MonkeyPatch.context() as patch:
+        if block:
+            patch.setattr(aligning, "_block_frames", lambda *_: block)
+        if not paths:
+            with pytest.raises(DataError, match=r"no path of the|need at least"):
+                align(log_probs, targets, silences=np.array(silences))
+            return
+        alignment = align(log_probs, targets, silences=np.array(silences))
+    symbols = [0] + [symbol for target in targets for symbol in (target, 0)]
+    score, _, path = max(
+        (float(sum(log_probs[frame, symbols[state]] for frame, state in enumerate(path))), path[::-1], path)
+        for path in paths
+    )
+    assert alignment.log_prob == pytest.approx(score, abs=1e-12)
+    starts = [path.index(2 * place + 1) for place in range(len(targets))]
+    assert alignment.start_frames.tolist() == starts
+    assert alignment.end_frames.tolist() == [
+        start + path.count(2 * place + 1) for place, start in enumerate(starts)
+    ]
+
+
+def test_an_hmm_says_equal_targets_one_after_the_other() -> None:
+    log_probs = random_log_probs(3, 3, 0)
+    alignment = align(log_probs, [1, 1, 1], silences=np.zeros(4, int))
+    assert alignment.start_frames.tolist() == [0, 1, 2]
+    with pytest.raises(DataError, match="4 symbols need at least 4 frames, the model gives 3"):
+        align(log_probs, [1, 1, 1, 1], silences=np.ones(5, int))
+    with pytest.raises(DataError, match="2 symbols need at least 3 frames, the model gives 2"):
+        align(log_probs[:2], [1, 2], silences=np.array([0, 2, 0]))
+
+
+@pytest.mark.parametrize("silences", [[1, 1], [[1], [1], [1]], [0, 3, 0], [0, -1, 0], [2, 1, 1], [1, 1, 2]])
+def test_wrong_silences_are_refused(silences: list[int]) -> None:
+    with pytest.raises(DataError, match="expected 0, 1 or 2 before each of the 2 targets"):
+        align(random_log_probs(4, 3, 0), [1, 2], silences=np.array(silences))
+
+
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.integers(1, 40), st.integers(0, 999), st.booleans())
 def test_torchaudio_finds_the_same(count: int, seed: int, double: bool) -> None:

@@ -189,3 +189,64 @@ def test_the_real_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert sum(map(len, groups)) == len(set.union(*groups))
     assert groups[1] == an4.DEV_SPEAKERS
     assert all(utterance.words for utterance in read_manifest(tmp_path / "train.jsonl"))
+
+
+DIC = """A                    AH
+A(2)                 EY
+ENTER                EH N T ER
+SIX                  S IH K S
+SIX(2)               S EH K S
+"""
+
+
+def test_the_corpus_dictionary_becomes_a_lexicon(source: Path, tmp_path: Path):
+    (source / "etc" / "an4.dic").write_text(DIC)
+    assert run(an4, "--source", source, "--output", tmp_path / "data") == 0
+    # In lower case, and the letter's name before the article.
+    assert (tmp_path / "data" / "lexicon.txt").read_text() == (
+        "a EY\na AH\nenter EH N T ER\nsix S IH K S\nsix S EH K S\n"
+    )
+
+
+def test_another_dictionary_pronounces_the_same_words(source: Path, tmp_path: Path):
+    (source / "etc" / "an4.dic").write_text(DIC)
+    other = tmp_path / "cmu.dict"
+    other.write_text("a AH0\na(2) EY1\nenter EH1 N T ER0\nsix S IH1 K S # a number\nseven S EH1 V AH0 N\n")
+    assert run(an4, "--source", source, "--output", tmp_path / "data", "--dictionary", other) == 0
+    assert (tmp_path / "data" / "lexicon.txt").read_text() == "a EY\na AH\nenter EH N T ER\nsix S IH K S\n"
+
+
+def test_without_its_dictionary_the_words_are_those_of_the_transcripts(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run(an4, "--source", source, "--output", tmp_path / "data") == 0
+    assert f"{source / 'etc' / 'an4.dic'} is not there: no lexicon.txt" in capsys.readouterr().err
+    assert not (tmp_path / "data" / "lexicon.txt").exists()
+    other = tmp_path / "cmu.dict"
+    words = {word for text in TRAIN.values() for word in text.lower().split() if word.isalpha()}
+    other.write_text("".join(f"{word} X\n" for word in sorted(words)) + "rubout R\n")
+    assert run(an4, "--source", source, "--output", tmp_path / "data", "--dictionary", other) == 0
+    listed = [line.split()[0] for line in (tmp_path / "data" / "lexicon.txt").read_text().splitlines()]
+    assert set(listed) <= words
+    assert "rubout" not in listed  # a word of the test part alone
+
+
+def test_a_dictionary_that_does_not_do(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    arguments = ("--source", source, "--output", tmp_path / "data")
+    message = refusal(capsys, an4, *arguments, "--dictionary", tmp_path / "none.dict")
+    assert "none.dict: is not there" in message
+    (source / "etc" / "an4.dic").write_text(DIC)
+    (tmp_path / "cmu.dict").write_text("a AH0\n")
+    message = refusal(capsys, an4, *arguments, "--dictionary", tmp_path / "cmu.dict")
+    assert "the words ['enter', 'six'] are not among the 1 of the dictionary" in message
+
+
+def test_the_real_dictionaries(tmp_path: Path):
+    source, cmu = corpus("an4"), corpus("text/cmudict") / "cmudict.dict"
+    for dictionary, phones in ((None, 33), (cmu, 35)):
+        found = an4.read_lexicon(source, dictionary, [])
+        assert found is not None
+        assert len(found.by_word) == 101
+        assert found.by_word["a"] == (("EY",), ("AH",))
+        assert abs(len(found.phones) - phones) <= 3
+        assert not any(phone[-1].isdigit() for phone in found.phones)

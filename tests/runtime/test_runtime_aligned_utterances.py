@@ -83,7 +83,7 @@ class TestUtterances:
         good, bad = align_utterances(recognizer, listed, AlignmentOptions(skip_unknown=True))
         assert good.utterance.words is not None
         assert len(good.utterance.words) == len(SPOKEN.split())
-        assert dict(good.skipped_characters) == {"«": 1, "»": 1, ",": 1}
+        assert dict(good.skipped_text) == {"«": 1, "»": 1, ",": 1}
         assert f"nothing is left of 2 of the {len(rest) + 3} words" in bad.error
 
     def test_skipped_audio(self, recognizer: Recognizer, sample: Utterance) -> None:

@@ -104,7 +104,7 @@ class TestMadeUp:
         options = AlignmentOptions(skip_unknown=True)
         aligned = align_log_probs(bundle, spoken("--ab-_-cc-", TINY), "ab,\n!\nc", options)
         assert [word.text for word in aligned.words] == ["ab,", "c"]
-        assert (aligned.skipped_characters, aligned.skipped_lines) == ({",": 1, "!": 1}, (2,))
+        assert (aligned.skipped_text, aligned.skipped_lines) == ({",": 1, "!": 1}, (2,))
 
     @pytest.mark.parametrize(
         ("log_probs", "message"),

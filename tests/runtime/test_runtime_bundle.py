@@ -136,7 +136,7 @@ class TestFit:
         change(own_bundle, lambda fields: fields.update(symbols=13))
         with (own_bundle / "tokens.txt").open("a", encoding="utf-8") as file:
             file.write("z\n")
-        refused(own_bundle, str(own_bundle / "model.int8.onnx"), "12 symbols", "tokens.txt has 13")
+        refused(own_bundle, str(own_bundle / "model.int8.onnx"), "12 symbols", "bundle.json names 13")
 
     def test_features_that_do_not_fit_the_network(self, own_bundle: Path) -> None:
         change(own_bundle, lambda fields: fields["features"].update(mel_bins=21))

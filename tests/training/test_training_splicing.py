@@ -77,12 +77,23 @@ def test_what_is_heard_is_what_is_written(made: Corpus, seed: int) -> None:
         spliced = splicer(number, load, rng)
         if spliced is None:
             continue
-        waveform, text = spliced
+        waveform, text, origin = spliced
         assert waveform.dtype == np.float32
         assert 0 < len(waveform) <= own.duration_seconds * RATE + 1
         assert heard(waveform) == text.split()
         pool = [u for u in utterances if u.speaker == own.speaker] if own.speaker else [own]
         assert set(text.split()) <= {word for u in pool for word in u.text.split()}
+        assert sum(round(piece.seconds * RATE) for piece in origin) == len(waveform)
+        whole = np.concatenate(
+            [
+                load(utterances[piece.utterance])[round(piece.start_seconds * RATE) :][
+                    : round(piece.seconds * RATE)
+                ]
+                for piece in origin
+            ]
+        )
+        assert np.abs(waveform).sum() <= np.abs(whole).sum() + 1e-3  # but for the fades
+        assert np.mean(waveform == whole) > 0.7
 
 
 def test_words_come_from_several_recordings() -> None:

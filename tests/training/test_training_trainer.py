@@ -159,7 +159,7 @@ def test_resuming_with_other_characters_or_another_model_is_refused(corpus, tmp_
         train(config, "model.hidden=8", resume=True)
     manifest = tmp_path / "train.jsonl"
     manifest.write_text(manifest.read_text().replace('"text": "cc"', '"text": "cd"'))
-    with pytest.raises(ConfigError, match=r"tokens\.txt: differs from the characters"):
+    with pytest.raises(ConfigError, match=r"tokens\.txt: differs from the symbols"):
         train(config, resume=True)
 
 
@@ -232,7 +232,7 @@ def test_evaluation_neither_masks_nor_warps(corpus) -> None:
     evaluations = []
     for overrides in ([], ["optimizer.consistency=0.5", "augment.frequency_warp=0.5"]):
         trainer = Trainer(read_config(corpus(), overrides))
-        dev = trainer.feeder.dataset(trainer.dev_set)
+        dev = trainer._dev_task()
         evaluations.append(loop.evaluate(trainer.network, trainer.feeder, trainer.problems, dev))
     assert evaluations[0] == evaluations[1]
 
@@ -298,7 +298,7 @@ def test_dev_characters_must_be_trained(corpus, tmp_path: Path) -> None:
 
 def test_an_exploding_loss_names_the_utterance(corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "ctcasr.training.loop.ctc_loss", lambda log_probs, *_: log_probs.sum((1, 2)) * float("nan")
+        "ctcasr.training.objectives.ctc_loss", lambda log_probs, *_: log_probs.sum((1, 2)) * float("nan")
     )
     with pytest.raises(DataError, match=r"not finite at step 0 for u\d\d \(train\.jsonl:\d+\)"):
         train(corpus())
