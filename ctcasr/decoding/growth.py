@@ -41,7 +41,7 @@ def _ending_factor(index: int, trie: int, lm_state: int, arrays: SearchArrays) -
     word = lexicon.words[index]
     log_prob, _ = score_word(arrays.model, lm_state, lexicon.lm_words[word])
     worth = arrays.weights.lm_weight * log_prob + lexicon.bonus[word]
-    return np.exp(worth - lexicon.look_ahead[trie])
+    return float(np.exp(worth - lexicon.look_ahead[trie]))
 
 
 @inline_kernel
@@ -105,7 +105,7 @@ def _child(lexicon: LexiconArrays, node: int, token: int) -> int:
         children, bit = lexicon.children[node], np.uint64(1) << np.uint64(token)
         if children & bit == np.uint64(0):
             return -1
-        return low + _ones(children & (bit - np.uint64(1)))
+        return int(low + _ones(children & (bit - np.uint64(1))))
     high = end
     while low < high:
         middle = (low + high) >> 1
@@ -113,7 +113,7 @@ def _child(lexicon: LexiconArrays, node: int, token: int) -> int:
             low = middle + 1
         else:
             high = middle
-    return low if low < end and lexicon.entered[low] == token else -1
+    return int(low) if low < end and lexicon.entered[low] == token else -1
 
 
 @inline_kernel
