@@ -169,6 +169,9 @@ class RunSettings(BaseModel):
     )
     device: Literal["auto", "cpu"] = Field("auto", description="auto takes a GPU where there is one")
     average: int = Field(10, ge=1, le=100, description="best epochs whose weights are averaged at the end")
+    start_from: Path | None = Field(
+        None, description="folder of a finished run whose averaged weights are trained on: fine-tuning"
+    )
 
 
 class TrainingConfig(BaseModel):
@@ -250,6 +253,8 @@ def _anchored(config: TrainingConfig, folder: Path) -> TrainingConfig:
         update={"train": folder / config.data.train, "dev": folder / config.data.dev}
     )
     run = config.run.model_copy(update={"folder": folder / config.run.folder})
+    if run.start_from is not None:
+        run = run.model_copy(update={"start_from": folder / run.start_from})
     text, frames = config.text, config.frames
     if text.lexicon is not None:
         text = text.model_copy(update={"lexicon": folder / text.lexicon})

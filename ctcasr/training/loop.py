@@ -43,6 +43,7 @@ from ctcasr.training.run_folder import (
     write_whole,
 )
 from ctcasr.training.schedule import learning_rate
+from ctcasr.training.starting import read_start
 from ctcasr.training.statistics import measure_statistics
 from ctcasr.training.vocabularies import make_vocabulary
 
@@ -86,17 +87,22 @@ class Trainer:
         self._check_folder(resume)
         self.train_set, self.dev_set = read_manifest(config.data.train), read_manifest(config.data.dev)
         texts = [utterance.text for utterance in self.train_set]
-        self.vocabulary = make_vocabulary(config.text, texts, config.data.train)
+        start = read_start(config)
+        self.vocabulary = (
+            start.vocabulary if start else make_vocabulary(config.text, texts, config.data.train)
+        )
         self.topology = topology_of(config, self.vocabulary)
         self._check_texts([*self.train_set, *self.dev_set])
         if resume:
             self._check_vocabulary()
-        statistics = None
-        if config.features.normalization == "global":
+        statistics = start.statistics if start else None
+        if config.features.normalization == "global" and statistics is None:
             statistics = measure_statistics(self.train_set, config.features)
         self.statistics: GlobalStatistics | None = statistics
         torch.manual_seed(config.run.seed)
         network = AcousticModel(config.model, config.features.dimension, self.topology.output_count)
+        if start is not None:
+            load_weights(network, start.weights, start.path)
         optimizer = torch.optim.AdamW(self._parameter_groups(network), lr=config.optimizer.learning_rate)
         self.network = network.to(self.device)
         self.progress = self.checkpoints.load_last(self.network, optimizer) if resume else Progress()

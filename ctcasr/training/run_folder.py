@@ -33,6 +33,8 @@ def write_run(config: TrainingConfig, vocabulary: Vocabulary, statistics: Global
         fields = json.loads(config.model_dump_json(exclude_none=True))
         fields["data"] |= {name: str(Path(fields["data"][name]).resolve()) for name in ("train", "dev")}
         fields["run"]["folder"] = "."
+        if config.run.start_from is not None:
+            fields["run"]["start_from"] = str(config.run.start_from.resolve())
         if config.frames.aligner is not None:
             fields["frames"]["aligner"] = str(config.frames.aligner.resolve())
         if isinstance(vocabulary, PhoneVocabulary):
