@@ -68,9 +68,8 @@ def command(
         )
         _tune_hmm(recognizer, utterances, options, manifest, write)
         return
-    options = decoding_options(
-        False, lm, lexicon, None, beam_size=beam_size or TUNING_BEAM, unknown_cost=unknown_cost
-    )
+    beam_size = TUNING_BEAM if beam_size is None else beam_size
+    options = decoding_options(False, lm, lexicon, None, beam_size=beam_size, unknown_cost=unknown_cost)
     parts = decoding_parts(recognizer.bundle, options)
     if parts.model is None:
         raise ConfigError(f"{model}: carries no language model; name one with --lm")

@@ -22,6 +22,7 @@ from ctcasr.runtime.pauses import PauseSettings, PauseSplitter, SegmentRows, spl
 from ctcasr.runtime.seams import join
 from ctcasr.runtime.voice import loudness, quietest
 from ctcasr.runtime.window_cutting import Window, WindowCutter, cut_windows
+from ctcasr.scoring import align
 from ctcasr.text import BLANK, SPACE, Vocabulary
 
 Noise = Callable[..., np.ndarray]
@@ -279,8 +280,9 @@ class TestTranscripts:
         once = recognizer.transcribe_waveform(spoken).text.split()
         found = recognizer.transcribe_waveform(np.tile(np.pad(spoken, (0, 8000)), 4))
         assert len(found.segments) > 1
-        agreeing = sum(left == right for left, right in zip(found.text.split(), once * 4, strict=False))
-        assert agreeing >= 4 * len(once) - 2
+        # Where a window is cut the network lacks what follows: a few letters change, but no word is lost or doubled.
+        assert align(list(" ".join(once * 4)), list(found.text)).counts.errors <= 6
+        assert len(found.text.replace(" ", "")) >= 4 * len("".join(once)) - 2
 
 
 class TestStreamedReading:

@@ -144,8 +144,8 @@ def test_no_references_are_refused(hypotheses):
 
 
 def test_an_unknown_unit_is_refused():
-    with pytest.raises(ConfigError, match="unit is 'phone'"):
-        score({"a": "x"}, {"a": "x"}, "phone")
+    with pytest.raises(ConfigError, match="unit is 'frame'"):
+        score({"a": "x"}, {"a": "x"}, "frame")
 
 
 def test_ten_thousand_utterances_take_seconds():

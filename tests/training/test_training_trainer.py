@@ -184,7 +184,7 @@ def test_an_unusable_utterance_teaches_nothing(corpus, audio_folder: Path) -> No
     totals = EpochTotals()
     trainer.model.train()
     trainer._step(batch, totals)
-    assert (totals.loss, totals.symbols, totals.seconds, totals.norms) == (0, 0, 0, [0])
+    assert (totals.loss, totals.size, totals.seconds, totals.norms) == (0, 0, 0, [0])
     assert list(totals.problems) == [12]
 
 
@@ -201,7 +201,7 @@ def test_unusable_utterances_beside_others_change_nothing(corpus, tmp_path: Path
         totals = EpochTotals()
         trainer.model.train()
         trainer._step(batch, totals)
-        results.append([totals.loss, totals.symbols, totals.seconds, *totals.norms])
+        results.append([totals.loss, totals.size, totals.seconds, *totals.norms])
     assert results[0] == pytest.approx(results[1], rel=1e-4)
 
 
