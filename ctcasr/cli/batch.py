@@ -13,6 +13,7 @@ from ctcasr.errors import ConfigError, CtcAsrError
 from ctcasr.runtime import DistinctNames, OutputFolder, Recognizer, Transcript
 from ctcasr.runtime.outputs import as_file
 from ctcasr.runtime.subtitles import SubtitleLayout
+from ctcasr.runtime.written import with_written_numbers
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,14 @@ class Output:
         layout: of subtitles.
         folder: for files; stdout without one.
         skip_existing: leave out recordings all of whose files are there.
+        numbers: write English numbers and dates as one writes them.
     """
 
     forms: tuple[str, ...]
     layout: SubtitleLayout
     folder: Path | None = None
     skip_existing: bool = False
+    numbers: bool = False
 
     def __post_init__(self) -> None:
         if self.skip_existing and self.folder is None:
@@ -73,6 +76,8 @@ def transcribe_all(
         for number, ((named, paths), transcript) in enumerate(zip(wanted, transcripts, strict=True)):
             error = transcript.error.replace(str(transcript.audio_path), named.shown)
             transcript = replace(transcript, id=named.id, audio_path=named.shown)
+            if output.numbers:
+                transcript = with_written_numbers(transcript)
             if not error:
                 if folder is None:
                     print(_shown(transcript, output, len(inputs)), end="", flush=True)

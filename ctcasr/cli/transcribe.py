@@ -74,6 +74,9 @@ def command(
     live: bool = typer.Option(
         False, "--live", help="Transcribe the microphone until Ctrl-C; needs ctcasr[live]."
     ),
+    numbers: bool = typer.Option(
+        False, "--numbers", help="Write English numbers and dates: `nineteen ninety` as 1990."
+    ),
     greedy: Greedy = False,
     decoder: DecoderChoice = None,
     beam_size: BeamSize = None,
@@ -98,7 +101,7 @@ def command(
     imported = time.perf_counter()
     forms = read_formats(form)
     layout = read_layout(forms, line_width, line_count)
-    target = Output(forms, layout, output, skip_existing)
+    target = Output(forms, layout, output, skip_existing, numbers)
     _check_live(live, audio, target)
     _check_alternatives(nbest, forms, greedy)
     options = decoding_options(
@@ -134,9 +137,9 @@ def command(
 
 
 def _check_live(live: bool, audio: Sequence[Path] | None, target: Output) -> None:
-    if live and (audio or target.folder or target.forms != ("txt",)):
+    if live and (audio or target.folder or target.numbers or target.forms != ("txt",)):
         raise ConfigError(
-            "--live prints what the microphone hears as text; leave out files, --format and --output"
+            "--live prints what the microphone hears as text; leave out files, --format, --numbers and --output"
         )
     if not live and not audio:
         raise ConfigError("nothing to transcribe; name a file, a folder, - for standard input, or --live")

@@ -86,7 +86,7 @@ def test_no_sounddevice(ctcasr: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pip install 'ctcasr[live]'" in said.err
 
 
-@pytest.mark.parametrize("more", [["a.wav"], ["-f", "json"], ["-o", "out"]])
+@pytest.mark.parametrize("more", [["a.wav"], ["-f", "json"], ["-o", "out"], ["--numbers"]])
 def test_live_is_alone(ctcasr: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str]) -> None:
     monkeypatch.chdir(tmp_path)
     said = ctcasr("transcribe", "--live", *more)
