@@ -40,6 +40,7 @@ def _compiled(function: Function, **options: Any) -> Function:
     if not numba.config.DISABLE_JIT and "inline" not in options:
         with suppress(RuntimeError):  # no folder can be written to: each process is on its own
             compiled._cache = _KernelCache(function)
+            compiled._cache.makes_arrays = options.get("_nrt", True)
     result: Function = compiled
     return result
 
@@ -47,18 +48,18 @@ def _compiled(function: Function, **options: Any) -> Function:
 class _KernelCache(FunctionCache):  # type: ignore[misc]  # numba has no types
     """Machine code on disk, as numba keeps it, but for what it is compared with and how it is loaded."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(function)
-        # Numba's own stamp is of the function's file alone. A kernel contains the kernels and constants that it
-        # has from other files: without their stamp it would stay as it was when an upgrade changes only those.
-        self._cache_file._source_stamp = _stamp(function.__module__)
+    makes_arrays: bool
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Load a kernel without numba's registries of all that could be compiled, which take 0.25 s to fill.
 
         A kernel that is not in the cache is compiled, and the compiler fills them itself.
         """
-        rtsys.initialize(target_context)  # memory management, which machine code does need
+        # Numba's own stamp is of the function's file alone. A kernel contains the kernels and constants that it
+        # has from other files: without their stamp it would stay as it was when an upgrade changes only those.
+        self._cache_file._source_stamp = _stamp(self._py_func.__module__)
+        if self.makes_arrays:
+            rtsys.initialize(target_context)  # memory management, which machine code does need
         with self._guard_against_spurious_io_errors():
             return self._load_overload(sig, target_context)
 

@@ -43,7 +43,8 @@ class Case:
     """Posteriors with what was said.
 
     The weights are natural logarithms, and the same for every decoder: those with which the peer made the fewest
-    errors on other sentences, of a grid of 12 pairs (characters, flashlight-text) and 15 (pieces, pyctcdecode).
+    errors, of a grid of 12 pairs (characters, flashlight-text), 15 (pieces, pyctcdecode) and 24 (AN4,
+    flashlight-text); on other sentences where they are made from books, on the same ones of AN4.
 
     Attributes:
         symbols: the first is the blank.
@@ -185,7 +186,7 @@ def spoken_letters(utterances: int) -> Case | None:
     chosen = read_manifest(AN4)[:utterances]
     rows = tuple(recognizer.log_probs(audio.load(utterance.audio_path, rate)) for utterance in chosen)
     texts = tuple(utterance.text for utterance in chosen)
-    return Case(recognizer.bundle.vocabulary.symbols, texts, rows, 0.5, 0.5)
+    return Case(recognizer.bundle.vocabulary.symbols, texts, rows, 0.25, 2.0)
 
 
 def an4_language(folder: Path) -> Language:

@@ -60,6 +60,61 @@ def test_a_change_in_another_file_is_compiled_in(tmp_path: Path) -> None:
     assert run(tmp_path) == ("300", 0)
 
 
+KINDS = """
+import numpy as np
+from ctcasr.compiling import bare_kernel, kernel
+
+@bare_kernel
+def total(numbers):
+    found = 0.0
+    for number in numbers:
+        found += np.exp(number)
+    return found
+
+@kernel
+def doubled(numbers):
+    if len(numbers) == 0:
+        raise ValueError("nothing to double")
+    made = np.empty(len(numbers))
+    for place in range(len(numbers)):
+        made[place] = 2 * numbers[place]
+    return made, np.sort(made)[::-1].copy()
+"""
+ASK = """
+import sys
+import numpy as np
+from kinds import doubled, total
+numbers = np.array([1.0, 3.0, 2.0])
+print(round(total(numbers), 6), *(array.tolist() for array in doubled(numbers)))
+try:
+    doubled(numbers[:0])
+except ValueError as error:
+    print(error)
+print(sum(doubled.stats.cache_hits.values()), any(name.startswith("numba.np.linalg") for name in sys.modules))
+"""
+
+
+def test_what_is_loaded_does_what_was_compiled_without_the_compilers_tables(tmp_path: Path) -> None:
+    (tmp_path / "kinds.py").write_text(KINDS)
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", ASK],
+            cwd=tmp_path,
+            env={"PYTHONPATH": f"{Path(__file__).parents[1]}:{tmp_path}"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+        for _ in range(2)
+    ]
+    assert said[0][:2] == said[1][:2] == [
+        "30.192875 [2.0, 6.0, 4.0] [6.0, 4.0, 2.0]",
+        "nothing to double",
+    ]  # fmt: skip
+    assert said[0][2].startswith("0 ")
+    assert said[1][2] == "1 False"
+
+
 def test_no_folder_for_the_cache_is_no_obstacle(tmp_path: Path) -> None:
     code = "from ctcasr.decoding.survival import kth_largest\nimport numpy\n"
     code += "print(kth_largest(numpy.array([1.0, 3.0]), 2, 1))"

@@ -93,10 +93,11 @@ def _histogram(axes: Axes, found: Calibration) -> None:
         counts = bins_of(confidences, found.correct).counts
         places = (np.arange(BINS) + 0.28 + 0.44 * number) * width
         axes.bar(places, counts, 0.4 * width, color=colour)
+        side, edge = (("right", 0.196), ("left", -0.196))[number]  # away from the other bar's number
         for place, count in zip(places, counts, strict=True):
             if count:
                 lifted = count * 1.15  # the axis is logarithmic
-                axes.text(place, lifted, str(count), ha="center", fontsize=5.5, color=colour)
+                axes.text(place + edge * width, lifted, str(count), ha=side, fontsize=5.5, color=colour)
     axes.set_yscale("log")
     axes.set(ylim=(0.6, 5 * len(found.correct)), xlabel="confidence")
     axes.yaxis.set_major_formatter("{x:g}")

@@ -108,17 +108,15 @@ class BeamStream:
             DataError: they are not normalised log-probabilities of this model's symbols, or no word of the
                 lexicon fits them.
         """
-        probabilities = probabilities_of(log_probs)
         graph = self._graph
-        if log_probs.shape[1] != len(graph.symbols):
+        # A copy, of one kind: the kernels compile once, and symbols' frames are found after the caller has gone on.
+        rows = np.array(log_probs, np.float32, order="C")
+        probabilities = probabilities_of(rows)
+        if rows.shape[1] != len(graph.symbols):
             raise DataError(
-                f"log_probs have {log_probs.shape[1]} symbols, the decoder has {len(graph.symbols)}; expected "
+                f"log_probs have {rows.shape[1]} symbols, the decoder has {len(graph.symbols)}; expected "
                 "the log-probabilities of the same model"
             )
-        # One kind of arrays: the kernels compile once.
-        rows, probabilities = (
-            np.require(array, np.float32, ["C", "W"]) for array in (log_probs, probabilities)
-        )
         self._pieces.append(rows)
         step = max(1, MAX_NODES // graph.weights.beam)
         for start in range(0, len(rows), step):

@@ -11,6 +11,7 @@ from ctcasr.decoding.search_types import (
     EITHER,
     FIRST,
     INSIDE,
+    NO_LM,
     PICKED,
     SEPARATOR,
     TOKEN_LM,
@@ -61,14 +62,16 @@ def _mark_taken(state: SearchState) -> None:
 def extend(best: float, floor: float, state: SearchState, arrays: SearchArrays) -> tuple[int, float]:
     """Score the prefixes that grow by a symbol, without a lexicon; return their number, and the best score.
 
-    They have to beat `floor`, the lowest score of a full beam, which rises with them. The best prefix comes
-    first: what grows from it shows what is out of reach for the others.
+    They have to beat `floor`, the lowest score of a full beam, which rises with them where scoring takes time.
+    The best prefix comes first: what grows from it shows what is out of reach for the others.
     """
     slots, picks, taken, total, fresh = state.slots, state.picks, state.taken, state.total, state.fresh
     base, beam, made = state.counts[BASE], state.counts[BEAM], 0
     picked, first, hot, weights = state.counts[PICKED], state.counts[FIRST], arrays.hot, arrays.weights
     _mark_taken(state)
-    rank_beam(state, weights)
+    ranked = weights.mode != NO_LM  # symbols alone are scored as fast as ranked
+    if ranked:
+        rank_beam(state, weights)
     limit = max(floor, best * weights.score_factor)
     for turn in range(beam):
         index = first if turn == 0 else turn - (turn <= first)
@@ -92,7 +95,9 @@ def extend(best: float, floor: float, state: SearchState, arrays: SearchArrays) 
                 total[beam + made] = score
                 fresh[made].slot, fresh[made].token, fresh[made].word, fresh[made].trie = slot, grown, -1, 0
                 made += 1
-                best, floor = max(best, score), rank(score, floor, state, weights)
+                best = max(best, score)
+                if ranked:
+                    floor = rank(score, floor, state, weights)
                 limit = max(floor, best * weights.score_factor)
     return made, best
 

@@ -51,10 +51,9 @@ def advance(frames: Frames, state: SearchState, arrays: SearchArrays) -> int:
         if row[BLANK] > weights.blank_skip:
             _pass_blank(row, state)
             continue
-        best, lowest = _stay(row, probs, state)
+        best, lowest, reach = _stay(row, probs, state, arrays)
         floor = lowest if state.counts[BEAM] == weights.beam else 0.0
-        limit = max(floor, best * weights.score_factor)
-        needed = limit / (_reach(state, arrays) * weights.most_factor)
+        needed = max(floor, best * weights.score_factor) / (reach * weights.most_factor)
         made = 0
         if _pick(row, probs, needed, state, weights) > 0:
             if weights.mode == LEXICON:
@@ -76,27 +75,6 @@ def _probability(row: Row, probs: Row, token: int) -> float:
     if prob < TINY:
         prob = np.exp(np.float64(row[token]))
     return prob
-
-
-@inline_kernel
-def _reach(state: SearchState, arrays: SearchArrays) -> float:
-    """Return the largest score from which a prefix may grow, and note where in the beam the best prefix is.
-
-    With it, a fresh prefix has the symbol's probability times `most_factor` times this, at most.
-    """
-    slots, base = state.slots, state.counts[BASE]
-    reach, most = 0.0, 0.0
-    for index in range(state.counts[BEAM]):
-        slot = base + index
-        mass = slots[slot].blank + slots[slot].symbol
-        if mass > most:
-            most, state.counts[FIRST] = mass, index
-        if arrays.weights.mode == LEXICON:
-            if slots[slot].end_factor < 0.0:
-                slots[slot].end_factor = end_factor(slot, state, arrays)
-            mass *= max(1.0, slots[slot].end_factor)
-        reach = max(reach, mass)
-    return reach
 
 
 @inline_kernel
@@ -143,17 +121,23 @@ def _pass_blank(row: Row, state: SearchState) -> None:
 
 
 @inline_kernel
-def _stay(row: Row, probs: Row, state: SearchState) -> tuple[float, float]:
-    """Score the prefixes that are in the beam already; return the best score and the lowest.
+def _stay(row: Row, probs: Row, state: SearchState, arrays: SearchArrays) -> tuple[float, float, float]:
+    """Score the prefixes that are in the beam already, and note where the best one of the frame before is.
 
     A prefix may repeat its last symbol, and merge with what its parent grows into, however improbable that is.
+
+    Returns:
+        The best score, the lowest one, and the largest from which a prefix may grow: a fresh one has this times the
+        symbol's probability times `most_factor`, at most.
     """
     slots, slot_of, total, base = state.slots, state.slot_of, state.total, state.counts[BASE]
-    blank_prob, best, lowest = _probability(row, probs, BLANK), 0.0, np.inf
+    blank_prob, best, lowest, most, reach = _probability(row, probs, BLANK), 0.0, np.inf, 0.0, 0.0
     for index in range(state.counts[BEAM]):
         slot = base + index
         stays = slots[slot].symbol
-        blank = (slots[slot].blank + stays) * blank_prob
+        mass = slots[slot].blank + stays
+        if mass > most:
+            most, state.counts[FIRST] = mass, index
         symbol, token = 0.0, slots[slot].token
         if token >= 0:
             other = slot_of[slots[slot].parent]
@@ -163,7 +147,12 @@ def _stay(row: Row, probs: Row, state: SearchState) -> tuple[float, float]:
                     passed += slots[other].symbol
                 stays += passed * slots[slot].factor
             symbol = stays * _probability(row, probs, token)
-        slots[slot].stay_blank, slots[slot].stay_symbol = blank, symbol
-        total[index] = blank + symbol
-        best, lowest = max(best, blank + symbol), min(lowest, blank + symbol)
-    return best, lowest
+        slots[slot].stay_blank, slots[slot].stay_symbol = mass * blank_prob, symbol
+        total[index] = mass * blank_prob + symbol
+        best, lowest = max(best, total[index]), min(lowest, total[index])
+        if arrays.weights.mode == LEXICON:
+            if slots[slot].end_factor < 0.0:
+                slots[slot].end_factor = end_factor(slot, state, arrays)
+            mass *= max(1.0, slots[slot].end_factor)
+        reach = max(reach, mass)
+    return best, lowest, reach

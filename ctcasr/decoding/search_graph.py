@@ -75,7 +75,7 @@ class SearchGraph:
             slots=np.empty(2 * beam, SLOT),
             fresh=np.empty(fresh, FRESH),
             total=np.empty(beam + fresh),
-            order=np.empty(beam * weights.endings),
+            order=np.empty(beam + fresh),
             picks=np.empty(tokens, PICK),
             place_of=np.full(len(self.symbols), -1, np.int32),
             taken=np.empty(beam * tokens, bool),

@@ -134,7 +134,7 @@ class SearchState(NamedTuple):
         slots: `(2 K,)` of `SLOT`: one half is the beam, the other becomes the next one.
         fresh: `(N,)` of `FRESH`: prefixes that grew in this frame.
         total: `(K + N,)` scores of the prefixes that stay and then of the fresh ones.
-        order: `(K + E,)` work space of the selection, for the endings too.
+        order: `(K + N,)` work space of the selection.
         picks: of `PICK`, the most probable first.
         place_of: `(V,)` where a symbol is among the picks; -1 if it is not.
         taken: `(K * P,)` whether a child of a slot by a pick is in the beam.

@@ -8,6 +8,7 @@ from ctcasr.compiling import bare_kernel, inline_kernel
 from ctcasr.decoding.search_types import (
     BASE,
     BEAM,
+    NO_LM,
     NODES,
     RANKED,
     TOKEN_LM,
@@ -165,11 +166,18 @@ def _move(made: int, best: float, scale: float, state: SearchState, arrays: Sear
 def _edge(count: int, best: float, state: SearchState, weights: SearchWeights) -> tuple[float, int]:
     """Return the lowest score that survives, and how many that have just it do."""
     limit, at_limit = best * weights.score_factor, count
-    if count > weights.beam and state.order[0] >= limit:
-        limit, at_limit = state.order[0], weights.beam
-        for index in range(count):
-            if state.total[index] > limit:
-                at_limit -= 1
+    if count > weights.beam:
+        if weights.mode == NO_LM:  # not ranked
+            for index in range(count):
+                state.order[index] = state.total[index]
+            lowest = kth_largest(state.order, count, weights.beam)
+        else:
+            lowest = state.order[0]
+        if lowest >= limit:
+            limit, at_limit = lowest, weights.beam
+            for index in range(count):
+                if state.total[index] > limit:
+                    at_limit -= 1
     return limit, at_limit
 
 

@@ -218,6 +218,16 @@ def test_pieces_give_what_one_piece_gives(
         assert [hypothesis.tokens for hypothesis in found] == [hypothesis.tokens for hypothesis in whole]
 
 
+def test_the_callers_array_may_be_used_again() -> None:
+    log_probs = long_log_probs(1)
+    search = BeamSearch(CHARACTERS.symbols)
+    expected = search.decode(log_probs)[0].tokens
+    used = log_probs.copy()
+    found = search.decode(used)[0]
+    used[:] = np.log(1 / len(CHARACTERS))
+    assert found.tokens == expected
+
+
 def test_threads_give_what_one_thread_gives(word_model: NGramModel) -> None:
     inputs = [long_log_probs(seed) for seed in range(40)]
     for search in searches(word_model):
