@@ -74,9 +74,9 @@ def main() -> int:
             ngrams, peak = train(path, order)
             rows.append((words, ngrams, peak))
             print(f"| {words:,} | {ngrams:,} | {peak / 1e6:.0f} |", flush=True)
-    words, ngrams, peaks = (np.array(column, np.float64) for column in zip(*rows, strict=True))
-    each, constant = np.polyfit(ngrams, peaks, 1)
-    power, factor = np.polyfit(np.log(words), np.log(ngrams), 1)
+    counts, sizes, peaks = (np.array(column, np.float64) for column in zip(*rows, strict=True))
+    each, constant = np.polyfit(sizes, peaks, 1)
+    power, factor = np.polyfit(np.log(counts), np.log(sizes), 1)
     expected = np.exp(factor + power * np.log(TARGET))
     print(
         f"{constant / 1e6:.0f} MB and {each:.0f} bytes for each n-gram; n-grams grow with the words to the power of "
