@@ -95,7 +95,8 @@ def _decode(file: Path, container: Any, stream: Any) -> Iterator[npt.NDArray[np.
     for frame in container.decode(stream):
         for converted in to_floats.resample(frame):
             with np.errstate(all="ignore"):
-                yield converted.to_ndarray().mean(axis=0, dtype=np.float32)
+                mono: npt.NDArray[np.float32] = converted.to_ndarray().mean(axis=0, dtype=np.float32)
+            yield mono
             position += converted.samples
         if position > MAX_SECONDS * stream.rate:
             check_length(file, position, stream.rate)

@@ -124,7 +124,9 @@ def _decode(handle: Any, most: int) -> Iterator[npt.NDArray[np.float32]]:
         block = handle.read(asked, dtype="float32", always_2d=True)
         # Infinities of either sign become NaN here; the loader finds and reports them.
         with np.errstate(all="ignore"):
-            yield block.mean(axis=1) if handle.channels > 1 else block[:, 0]
+            mono = block.mean(axis=1) if handle.channels > 1 else block[:, 0]
+        if len(mono):
+            yield mono
         left -= len(block)
         if len(block) < asked:
             break

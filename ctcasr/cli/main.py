@@ -24,6 +24,7 @@ from ctcasr.cli import (  # noqa: E402
     lm,
     priors,
     score,
+    serve,
     train,
     transcribe,
     tune,
@@ -37,7 +38,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (transcribe, align, train, evaluate, score, export, info, calibrate, doctor, priors):
+for verb in (transcribe, align, train, evaluate, score, export, info, calibrate, doctor, priors, serve):
     app.command(name=verb.__name__.rpartition(".")[2], no_args_is_help=True)(verb.command)
 lm.app.command(name="tune", no_args_is_help=True)(tune.command)
 app.add_typer(lm.app, name="lm")

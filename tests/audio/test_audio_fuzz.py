@@ -48,3 +48,23 @@ def test_damaged_files_give_sound_or_one_audio_error(tone, write, name):
             assert len(wave) == pytest.approx(seconds * 16000, abs=1)
     assert refusals, "the mutations reach the checks"
     assert all(message.startswith(f"{path}: ") for message in refusals)
+
+
+def test_a_flac_stream_of_unknown_length_whose_first_frame_is_damaged(tone, write):
+    path = write("a.flac", tone(16000, 0.3))
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)  # the number of samples in STREAMINFO: unknown
+    first = content.index(b"\xff\xf8", 42)
+    del content[first + 2 :]
+    path.write_bytes(content)
+    before = np.geterr()
+    with pytest.raises(AudioError, match=r"^.*a\.flac: "):
+        audio.load(path, 16000)
+    assert np.geterr() == before
+
+
+def test_reading_leaves_numpy_s_error_handling_alone(tone, write):
+    before = np.geterr()
+    for _ in audio.stream(write("a.wav", tone(16000, 0.3)), 16000):
+        assert np.geterr() == before

@@ -26,6 +26,7 @@ VERBS = [
     "calibrate",
     "doctor",
     "priors",
+    "serve",
 ]
 Run = Callable[..., Any]
 
