@@ -30,6 +30,19 @@ class LongAudioSettings:
     pauses: PauseSettings = field(default_factory=PauseSettings)
 
 
+Watch = Callable[[int, float, float], None]
+"""Is told the number of a recording, the seconds of it that are recognised, and the share of all of it."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who recognises: windows of long recordings go to a pool of their own, which waits for nobody."""
+
+    threads: int
+    windows: Executor | None = None
+    watch: Watch | None = None
+
+
 class Stages:
     """Seconds that the stages took, over all threads."""
 
@@ -116,4 +129,4 @@ class Pipeline:
         )
 
 
-__all__ = ["LongAudioSettings", "Pipeline", "Stages"]
+__all__ = ["LongAudioSettings", "Pipeline", "Stages", "Watch", "Workers"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,7 @@ from ctcasr.errors import AudioError, BundleError, ConfigError, CtcAsrError, Dat
 from ctcasr.features import FeatureExtractor
 from ctcasr.runtime.bundle import DESCRIPTION, Bundle, find_bundle, read_bundle
 from ctcasr.runtime.decoder import DecodingOptions, make_decoder
-from ctcasr.runtime.long_audio import LongAudioSettings, Pipeline, Stages
+from ctcasr.runtime.long_audio import LongAudioSettings, Pipeline, Stages, Watch, Workers
 from ctcasr.runtime.ordered import map_ordered
 from ctcasr.runtime.pauses import PauseSplitter, SegmentRows
 from ctcasr.runtime.segment_decoder import SegmentDecoder
@@ -28,18 +28,6 @@ from ctcasr.runtime.session import AcousticSession
 from ctcasr.runtime.streaming import RecognitionStream, StreamParts, StreamSettings
 from ctcasr.runtime.transcript import Segment, Transcript, transcript_of
 from ctcasr.runtime.window_cutting import WindowCutter, WindowSettings
-
-Watch = Callable[[int, float, float], None]
-"""Is told the number of a recording, the seconds of it that are recognised, and the share of all of it."""
-
-
-@dataclass(frozen=True)
-class _Workers:
-    """Who recognises: windows of long recordings go to a pool of their own, which waits for nobody."""
-
-    threads: int
-    windows: Executor | None = None
-    watch: Watch | None = None
 
 
 class Recognizer:
@@ -218,7 +206,7 @@ class Recognizer:
             windows = ThreadPoolExecutor(threads) if threads > 1 else None
             if windows is not None:
                 stack.callback(windows.shutdown, cancel_futures=True)
-            workers = _Workers(threads, windows, watch)
+            workers = Workers(threads, windows, watch)
             yield from map_ordered(
                 lambda numbered: self._transcribe_one(*numbered, workers),
                 enumerate(recordings),
@@ -226,9 +214,7 @@ class Recognizer:
                 4 * threads,
             )
 
-    def _transcribe_one(
-        self, number: int, recording: str | Path | Utterance, workers: _Workers
-    ) -> Transcript:
+    def _transcribe_one(self, number: int, recording: str | Path | Utterance, workers: Workers) -> Transcript:
         if isinstance(recording, Utterance):
             identity, path = recording.id, recording.audio_path
             offset, duration = recording.offset_seconds, recording.duration_seconds
@@ -263,14 +249,14 @@ class Recognizer:
             threads: windows of a long waveform at a time.
         """
         if threads == 1:
-            return replace(self._recognise([waveform], _Workers(1)), id=identity)
+            return replace(self._recognise([waveform], Workers(1)), id=identity)
         with ThreadPoolExecutor(threads) as pool:
-            return replace(self._recognise([waveform], _Workers(threads, pool)), id=identity)
+            return replace(self._recognise([waveform], Workers(threads, pool)), id=identity)
 
     def _recognise(
         self,
         blocks: Iterable[npt.NDArray[np.float32]],
-        workers: _Workers,
+        workers: Workers,
         report: Callable[[float], None] | None = None,
     ) -> Transcript:
         """Return the transcript, without a name, of a waveform that comes in blocks."""
