@@ -150,8 +150,8 @@ def _check_writable(path: Path, taken: list[Path]) -> None:
     """Raise ConfigError now rather than after an hour of work."""
     if not path.parent.is_dir():
         raise ConfigError(f"{path}: there is no folder {path.parent}; make it, or choose another file")
-    if path.is_dir():
-        raise ConfigError(f"{path}: is a folder; name a file")
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path}: is {'a folder' if path.is_dir() else 'no regular file'}; name a file")
     if path.resolve() in {other.resolve() for other in taken}:
         raise ConfigError(f"{path}: is named twice; what is written needs a file of its own")
 

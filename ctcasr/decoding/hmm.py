@@ -22,10 +22,10 @@ from ctcasr.decoding.viterbi_types import (
     NOWHERE,
     RECORD,
     RECORDS,
+    SHORT_OF_RECORDS,
+    SHORT_OF_TOKENS,
     TOKEN,
     TOKENS,
-    WANTED_RECORDS,
-    WANTED_TOKENS,
     HmmGraph,
     HmmWeights,
     Search,
@@ -39,7 +39,7 @@ Floats = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
 
 FIRST_TOKENS, FIRST_RECORDS = 1 << 12, 1 << 10
-"""Room at the beginning; it grows as it is wanted."""
+"""Room at the beginning; it doubles where it is short."""
 
 
 class HmmSearch:
@@ -247,15 +247,16 @@ def _empty_state(tokens: int, records: int) -> ViterbiState:
 
 
 def _grown(state: ViterbiState) -> ViterbiState:
-    """Return the state with the room that it wants, and half as much again."""
+    """Return the state with twice the room of what is short."""
     tokens, records = (
-        max(len(array), int(1.5 * state.counts[wanted]))
-        for array, wanted in ((state.fresh, WANTED_TOKENS), (state.records, WANTED_RECORDS))
+        len(array) << int(state.counts[short])
+        for array, short in ((state.fresh, SHORT_OF_TOKENS), (state.records, SHORT_OF_RECORDS))
     )
     grown = _empty_state(tokens, records)
     for old, new, count in ((state.tokens, grown.tokens, TOKENS), (state.records, grown.records, RECORDS)):
         new[: state.counts[count]] = old[: state.counts[count]]
     grown.counts[:] = state.counts
+    grown.counts[SHORT_OF_TOKENS] = grown.counts[SHORT_OF_RECORDS] = 0
     return grown
 
 

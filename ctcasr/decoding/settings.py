@@ -41,7 +41,7 @@ class HmmSettings(BaseModel):
 
     beam_size: int = Field(2000, ge=1, le=10_000_000, description="states that are alive after each frame")
     score_threshold: float = Field(
-        40.0, gt=0, description="states so far below the best one are dropped; inf keeps them"
+        25.0, gt=0, description="states so far below the best one are dropped; inf keeps them"
     )
     lm_weight: float = Field(2.0, ge=0, le=100, description="of the language model's log-probability")
     word_bonus: float = Field(0.0, ge=-100, le=100, description="added for each word")

@@ -24,9 +24,9 @@ from ctcasr.decoding.viterbi_types import (
     FRESH,
     NOWHERE,
     RECORDS,
+    SHORT_OF_RECORDS,
+    SHORT_OF_TOKENS,
     TOKENS,
-    WANTED_RECORDS,
-    WANTED_TOKENS,
     HmmGraph,
     HmmWeights,
     Records,
@@ -43,34 +43,26 @@ LM_SHIFT, NODE_SHIFT = 32, 3
 def advance(scores: Float64, search: Search) -> int:
     """Search on through frames `(T', O)` of log-likelihoods; return how many were searched.
 
-    They are fewer where more room is wanted (`WANTED_TOKENS`, `WANTED_RECORDS`), or where every path died (`DEAD`).
+    They are fewer where room is short (`SHORT_OF_TOKENS`, `SHORT_OF_RECORDS`; the frame is then searched again with
+    more of it), or where every path died (`DEAD`).
     """
     counts = search.state.counts
     for frame in range(len(scores)):
-        if not _has_room(search.state, search.graph):
-            return frame
+        records = counts[RECORDS]
         _end_words(search)
+        counts[SHORT_OF_RECORDS] = counts[RECORDS] + counts[ENDINGS] > len(search.state.records)
+        if counts[SHORT_OF_TOKENS] or counts[SHORT_OF_RECORDS]:
+            return frame
         best = _spread(scores[frame], search)
+        if counts[SHORT_OF_TOKENS]:
+            counts[RECORDS] = records
+            return frame
         if best == -np.inf:
             counts[DEAD] = 1
             return frame
         _survive(best, search.state, search.weights)
         counts[FRAME] += 1
     return len(scores)
-
-
-@inline_kernel
-def _has_room(state: ViterbiState, graph: HmmGraph) -> bool:
-    """Tell whether all that may come into being in a frame has room; note how much is wanted."""
-    fresh, endings = 0, 0
-    for index in range(state.counts[TOKENS]):
-        node = state.tokens[index].node
-        fresh += 3 + graph.first[node + 1] - graph.first[node]
-        if node > 0:
-            endings += graph.word_first[node + 1] - graph.word_first[node]
-    fresh += endings * (1 + graph.first[1] - graph.first[0])
-    state.counts[WANTED_TOKENS], state.counts[WANTED_RECORDS] = fresh, state.counts[RECORDS] + endings
-    return bool(fresh <= len(state.fresh) and state.counts[RECORDS] + endings <= len(state.records))
 
 
 @inline_kernel
@@ -108,6 +100,9 @@ def _end_words(search: Search) -> None:
             key = (np.int64(lm_state) << LM_SHIFT) | np.int64(last)
             slot = _find(key, state)
             if not state.used[slot]:
+                if count == len(endings):
+                    state.counts[SHORT_OF_TOKENS] = 1
+                    return
                 state.used[slot], state.keys[slot], state.slots[slot] = True, key, count
                 endings[count].score = -np.inf
                 count += 1
@@ -225,8 +220,11 @@ def _offer(
     key = (np.int64(lm_state) << LM_SHIFT) | (np.int64(node) << NODE_SHIFT) | np.int64(at)
     slot, fresh = _find(key, state), state.fresh
     if not state.used[slot]:
-        state.used[slot], state.keys[slot], state.slots[slot] = True, key, state.counts[FRESH]
         new = state.counts[FRESH]
+        if new == len(fresh):
+            state.counts[SHORT_OF_TOKENS] = 1
+            return best
+        state.used[slot], state.keys[slot], state.slots[slot] = True, key, new
         fresh[new].lm_state, fresh[new].node, fresh[new].state = lm_state, node, at
         fresh[new].score = -np.inf
         state.counts[FRESH] += 1

@@ -11,8 +11,8 @@ from ctcasr.lm.automaton import NGramArrays
 
 Records = Any  # an array of records, whose fields numba reads as attributes
 
-TOKENS, FRESH, ENDINGS, RECORDS, FRAME, WANTED_TOKENS, WANTED_RECORDS, DEAD = range(8)
-"""Places in `ViterbiState.counts`: how many there are of each, frames seen, room that is wanted, whether all died."""
+TOKENS, FRESH, ENDINGS, RECORDS, FRAME, SHORT_OF_TOKENS, SHORT_OF_RECORDS, DEAD = range(8)
+"""Places in `ViterbiState.counts`: how many there are of each, frames seen, what room is short, whether all died."""
 
 BEGIN = -1
 """State at the root before the first frame."""

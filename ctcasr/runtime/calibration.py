@@ -14,7 +14,7 @@ from ctcasr.errors import DataError
 from ctcasr.runtime.bundle import Bundle
 from ctcasr.runtime.bundle_changing import change_bundle
 from ctcasr.runtime.confidence import ConfidenceCalibration, Evidence, WordCalibration, evidence_of, log_odds
-from ctcasr.runtime.decoder import Decoder, DecodingOptions, carries_beam, make_decoder
+from ctcasr.runtime.decoder import Decoder, DecodingOptions, make_decoder, method_of
 from ctcasr.runtime.recognizer import Recognizer
 from ctcasr.runtime.reliability import Bools, Float64, Reliability, reliability
 from ctcasr.runtime.words import words_of
@@ -198,7 +198,7 @@ def calibrate(
     """
     bundle = recognizer.bundle
     decoders: dict[Kind, Decoder] = {"greedy": make_decoder(bundle, DecodingOptions(is_greedy=True))}
-    if carries_beam(bundle):
+    if method_of(bundle, DecodingOptions()) == "beam":
         decoders["beam"] = make_decoder(bundle)
     seen: dict[Kind, list[Observation]] = {kind: [] for kind in decoders}
     for utterance in utterances:
@@ -209,7 +209,8 @@ def calibrate(
                 hypotheses[0], bundle.vocabulary, bundle.frame_seconds, utterance.duration_seconds
             )
             evidence, _ = evidence_of(hypotheses, words, bundle.vocabulary, is_greedy=decoder.is_greedy)
-            correct = _hits(utterance.text.split(), [word.text for word in words])
+            spoken = decoder.reference(utterance.text, bundle.vocabulary).split()
+            correct = _hits(spoken, [word.text for word in words])
             seen[kind] += [
                 Observation(shown, is_correct, utterance.id, utterance.speaker)
                 for shown, is_correct in zip(evidence, correct, strict=True)

@@ -26,6 +26,7 @@ from ctcasr.runtime.decoding_parts import (
     hmm_parts,
     read_settings,
 )
+from ctcasr.text import Vocabulary
 
 if TYPE_CHECKING:
     from ctcasr.decoding.hmm import HmmSearch
@@ -66,6 +67,18 @@ class Decoder:
     def __call__(self, log_probs: npt.NDArray[np.float32], best: int) -> list[Hypothesis]:
         """Return the `best` hypotheses of `log_probs (T', O)`, the best first; there may be fewer."""
         return self.search(log_probs, best)
+
+    def writes_phones(self, vocabulary: Vocabulary) -> bool:
+        """Tell whether phones are written: the model writes phones, and no lexicon makes words of them."""
+        return self.is_bare and vocabulary.units == "phone"
+
+    def reference(self, text: str, vocabulary: Vocabulary) -> str:
+        """Return a transcript as this decoder would write it: in phones, where it writes phones.
+
+        Raises:
+            DataError: a word of it is not in the dictionary.
+        """
+        return vocabulary.decode(vocabulary.encode(text)) if self.writes_phones(vocabulary) else text
 
     def confidence(self, evidence: Evidence) -> float:
         """Return the confidence in a word, calibrated where that is possible."""

@@ -126,13 +126,12 @@ class Recognizer:
         Raises:
             DataError: a word of it is not in the dictionary.
         """
-        vocabulary = self.bundle.vocabulary
-        return vocabulary.decode(vocabulary.encode(text)) if self.writes_phones else text
+        return self._decode.decoder.reference(text, self.bundle.vocabulary)
 
     @property
     def writes_phones(self) -> bool:
         """Whether transcripts are phones: the model writes phones, and no lexicon makes words of them."""
-        return self.bundle.vocabulary.units == "phone" and self._decode.is_bare
+        return self._decode.decoder.writes_phones(self.bundle.vocabulary)
 
     def log_probs(self, waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return `log_probs (T', O)` of a mono waveform `(N,)` at the bundle's sample rate."""

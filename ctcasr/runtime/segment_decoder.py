@@ -27,9 +27,9 @@ class SegmentDecoder:
         self._bundle, self._decoder, self._alternatives = bundle, decoder, alternatives
 
     @property
-    def is_bare(self) -> bool:
-        """Whether symbols are written: no lexicon is behind the decoder."""
-        return self._decoder.is_bare
+    def decoder(self) -> Decoder:
+        """How segments are decoded."""
+        return self._decoder
 
     def __call__(self, rows: SegmentRows, duration_seconds: float) -> Segment:
         """Return the segment; no word of it ends after `duration_seconds` of the recording.

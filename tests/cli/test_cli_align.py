@@ -194,6 +194,8 @@ class TestUsage:
         for arguments, message in [
             (["align", SAMPLE, path, "-o", tmp_path / "no" / "x"], f"there is no folder {tmp_path / 'no'}"),
             (["align", SAMPLE, path, "-o", tmp_path], "is a folder; name a file"),
+            (["align", SAMPLE, path, "-o", "/dev/null"], "/dev/null: is no regular file; name a file"),
+            (["align", listed, "-o", "/dev/null"], "/dev/null: is no regular file; name a file"),
             (["align", SAMPLE, path, "-o", path], "is named twice"),
             (["align", SAMPLE, path, "-o", SAMPLE], "is named twice"),
             (

@@ -34,6 +34,21 @@ def test_collapse_with_another_blank() -> None:
     assert collapse([2, 0, 0, 2, 0, 1, 2], blank=2) == [0, 0, 1]
 
 
+@pytest.mark.parametrize(
+    ("path", "labelling"), [([], []), ([0, 0], [0]), ([1, 1, 2, 2, 2], [1, 2]), ([1, 0, 0, 1], [1, 0, 1])]
+)
+def test_without_a_blank_it_is_trimming(path: list[int], labelling: list[int]) -> None:
+    assert collapse(path, blank=None) == labelling
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(st.lists(st.integers(0, 3), max_size=12))
+def test_trimming_never_writes_equal_neighbours(path: list[int]) -> None:
+    trimmed = collapse(path, blank=None)
+    assert trimmed == [symbol for symbol, _ in itertools.groupby(path)]
+    assert all(one != other for one, other in itertools.pairwise(trimmed))
+
+
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(st.lists(st.integers(0, 3), max_size=12))
 def test_collapse_is_merging_then_dropping(path: list[int]) -> None:

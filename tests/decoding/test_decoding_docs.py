@@ -1,4 +1,4 @@
-"""The example in docs/decoding.md runs as it stands."""
+"""The example in docs/decoding.md runs as it stands; the defaults in docs/ctc.md are those of the settings."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ctcasr import lm
+from ctcasr.decoding import HmmSettings
 
 DOCS = Path(__file__).parents[2] / "docs" / "decoding.md"
 
@@ -30,3 +31,10 @@ def test_the_example(
     assert re.findall(r"text='(\w+)'", lines[0]) == ["go", "north"]
     assert re.findall(r"text='(\w+)'", lines[-1]) == ["go", "north"]
     assert re.findall(r"text='(\w+)'", lines[-9]) == ["go"]
+
+
+@pytest.mark.parametrize("name", HmmSettings.model_fields)
+def test_the_hmms_defaults(name: str) -> None:
+    row = re.search(rf"\| `{name}` \| (\S+) \|", DOCS.with_name("ctc.md").read_text(encoding="utf-8"))
+    assert row is not None
+    assert float(row[1]) == HmmSettings.model_fields[name].default

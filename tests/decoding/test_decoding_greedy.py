@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctcasr.ctc import collapse
-from ctcasr.decoding import Token, check_log_probs, greedy
+from ctcasr.decoding import Token, check_log_probs, greedy, trim
 from ctcasr.errors import DataError
 
 Matrix = npt.NDArray[np.floating]
@@ -118,3 +118,30 @@ def test_log_probs_are_accepted(dtype: type) -> None:
 def test_anything_else_is_refused(taker, log_probs: Matrix, message: str) -> None:
     with pytest.raises(DataError, match=message):
         taker(log_probs)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.integers(0, 8), st.integers(2, 4), st.integers(0, 999), st.integers(0, 1))
+def test_trimming_is_collapsing_the_best_of_the_other_symbols(
+    frames: int, symbols: int, seed: int, blank: int
+) -> None:
+    log_probs = normalised(np.random.default_rng(seed).normal(size=(frames, symbols)) * 3)
+    without = log_probs.copy()
+    without[:, blank] = -np.inf
+    path = without.argmax(axis=1)
+    found = trim(log_probs, blank)
+    assert list(found.ids) == collapse(path, blank=None)
+    assert found.log_prob == pytest.approx(float(np.take_along_axis(log_probs, path[:, None], 1).sum()))
+    assert blank not in found.ids
+    # The tokens fill all frames.
+    bounds = [0, *(token.end_frame for token in found.tokens)]
+    assert [token.start_frame for token in found.tokens] == bounds[: len(found.tokens)]
+    assert not found.tokens or found.tokens[-1].end_frame == frames
+    for token in found.tokens:
+        mean = np.exp(log_probs[token.start_frame : token.end_frame, token.id]).mean()
+        assert token.confidence == pytest.approx(mean)
+
+
+def test_trimming_refuses_what_is_not_normalised() -> None:
+    with pytest.raises(DataError, match="sums to"):
+        trim(np.zeros((2, 3)))

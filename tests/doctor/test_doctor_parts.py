@@ -138,6 +138,18 @@ class TestCommandLine:
         assert "the text holds c, which" in out
         assert ctcasr("doctor", path, "--config", "x", "-m", "an4").code == 2
 
+    def test_a_configuration_of_phones_knows_words(self, ctcasr, manifest, tmp_path):
+        path, rows = manifest
+        rows[2]["text"] = "b zoo ant"
+        rows[3]["text"] = "a " * 40
+        write(path, rows)
+        (tmp_path / "words.txt").write_text("a EY\nb B IY\n")
+        text = '[text]\nunits = "phone"\nlexicon = "words.txt"\n'
+        (tmp_path / "config.toml").write_text(f'[data]\ntrain = "{path.name}"\ndev = "{path.name}"\n{text}')
+        out = ctcasr("doctor", path, "--config", tmp_path / "config.toml").out
+        assert "the text holds ant zoo, which the model cannot write" in out
+        assert "40 symbols need at least 79 frames" in out
+
     def test_wrong_usage(self, ctcasr, tmp_path):
         assert ctcasr("doctor", tmp_path / "none.jsonl").code == 1
         assert ctcasr("doctor", tmp_path / "none.jsonl", "--fix", tmp_path / "no" / "x.jsonl").code == 2

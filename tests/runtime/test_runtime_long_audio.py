@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ctcasr import audio
 from ctcasr.data import Utterance
+from ctcasr.decoding.topology import Topology
 from ctcasr.errors import ConfigError
 from ctcasr.runtime import LongAudioSettings, Recognizer, WindowSettings, bundle
 from ctcasr.runtime.ordered import map_ordered
@@ -153,6 +154,14 @@ class TestPauses:
     def test_a_short_pause_or_an_early_one_does_not(self) -> None:
         assert segments("aaaaaa___bbb") == ["aaaaaa___bbb"]
         assert segments("a____bbbbbbb") == ["a____bbbbbbb"]
+
+    def test_pauses_of_an_hmm_are_states(self) -> None:
+        # Two outputs a symbol: blank 0, space 1 (2), a 3 4, b 5 6.
+        rows = scores("343434111" + "5656", "0123456")
+        topology = Topology("hmm", 2, VOCABULARY.symbols)
+        splitter = PauseSplitter(PauseSettings(0.5, 0.3, 2.0), VOCABULARY, 0.1, topology)
+        found = [part.log_probs.argmax(axis=1).tolist() for part in split([rows], splitter)]
+        assert found == [[3, 4, 3, 4, 3, 4, 1, 1], [1, 5, 6, 5, 6]]
 
     def test_the_longest_segment_ends_in_its_longest_pause(self) -> None:
         assert segments("aaaaaaa_aaa__aaaaaaaaaaaa") == ["aaaaaaa_aaa_", "_aaaaaaaaaaaa"]

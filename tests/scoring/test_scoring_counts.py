@@ -62,3 +62,4 @@ def test_kaldi_line(counts, line):
     assert counts.kaldi_line() == line
     assert counts.kaldi_line("word") == line
     assert counts.kaldi_line("char") == line.replace("%WER", "%CER")
+    assert counts.kaldi_line("phone") == line.replace("%WER", "%PER")

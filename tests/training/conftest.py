@@ -41,34 +41,41 @@ def seconds_of(number: int) -> float:
     return 0.3 + 0.02 * (number // 2)  # in pairs, so that two processes share a batch evenly
 
 
-@pytest.fixture
-def corpus(tmp_path: Path, audio_folder: Path) -> Corpus:
-    """Write manifests and a configuration into the test's folder; return the configuration's path.
+def write_corpus(
+    folder: Path, audio_folder: Path, extra: tuple[Utterance, ...] = (), **fields: object
+) -> Path:
+    """Write manifests and a configuration into a folder; return the configuration's path.
 
     Keywords are `section__key=value`; `extra` are more training utterances.
     """
+    utterances = [
+        Utterance(f"u{number:02d}", audio_folder / f"{number:02d}-{text}.wav", seconds_of(number), text)
+        for number, text in enumerate(TEXTS)
+    ]
+    write_manifest(folder / "train.jsonl", [*utterances, *extra])
+    write_manifest(folder / "dev.jsonl", utterances[6:10])
+    values: dict[str, dict[str, object]] = {
+        "data": {"train": "train.jsonl", "dev": "dev.jsonl"},
+        "features": {"sample_rate": RATE, "mel_bins": 12},
+        "model": {"subsampling": 2, "channels": 4, "layers": 1, "hidden": 16, "dropout": 0.2},
+        "augment": {"time_mask_frames": 4, "frequency_mask_bins": 2},
+        "batches": {"seconds": 2.0},
+        "optimizer": {"epochs": 3, "learning_rate": 0.01},
+        "run": {"folder": "run", "device": "cpu", "precision": "fp32", "average": 2},
+    }
+    for name, value in fields.items():
+        section, _, key = name.partition("__")
+        values[section][key] = value
+    path = folder / "config.toml"
+    path.write_text(tomli_w.dumps(values), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, audio_folder: Path) -> Corpus:
+    """Write a corpus into the test's folder; see `write_corpus`."""
 
     def make(extra: tuple[Utterance, ...] = (), **fields: object) -> Path:
-        utterances = [
-            Utterance(f"u{number:02d}", audio_folder / f"{number:02d}-{text}.wav", seconds_of(number), text)
-            for number, text in enumerate(TEXTS)
-        ]
-        write_manifest(tmp_path / "train.jsonl", [*utterances, *extra])
-        write_manifest(tmp_path / "dev.jsonl", utterances[6:10])
-        values: dict[str, dict[str, object]] = {
-            "data": {"train": "train.jsonl", "dev": "dev.jsonl"},
-            "features": {"sample_rate": RATE, "mel_bins": 12},
-            "model": {"subsampling": 2, "channels": 4, "layers": 1, "hidden": 16, "dropout": 0.2},
-            "augment": {"time_mask_frames": 4, "frequency_mask_bins": 2},
-            "batches": {"seconds": 2.0},
-            "optimizer": {"epochs": 3, "learning_rate": 0.01},
-            "run": {"folder": "run", "device": "cpu", "precision": "fp32", "average": 2},
-        }
-        for name, value in fields.items():
-            section, _, key = name.partition("__")
-            values[section][key] = value
-        path = tmp_path / "config.toml"
-        path.write_text(tomli_w.dumps(values), encoding="utf-8")
-        return path
+        return write_corpus(tmp_path, audio_folder, extra, **fields)
 
     return make

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,11 +22,13 @@ from ctcasr.models import frame_loss
 from ctcasr.runtime import Recognizer, read_bundle
 from ctcasr.runtime.aligned import AlignedSegment, AlignedToken, AlignedTranscript, AlignedWord
 from ctcasr.text import BLANK, SPACE, Vocabulary
+from ctcasr.training.checkpoints import read_tensors
 from ctcasr.training.config import read_config
 from ctcasr.training.export import export_bundle
 from ctcasr.training.frame_targets import UNKNOWN, Timeline, frame_targets, parts_of
 from ctcasr.training.loop import Trainer
 from ctcasr.training.splicing import Piece
+from tests.training.conftest import write_corpus
 
 LETTERS = Vocabulary((BLANK, SPACE, "a", "b", "c"))
 BARE = Vocabulary((BLANK, "a", "b", "c"))
@@ -131,13 +135,25 @@ def trained(config: Path, folder: Path, *overrides: str) -> Path:
     return folder.with_name(f"{folder.name}-bundle")
 
 
+LONG_ENOUGH: dict[str, object] = {
+    "optimizer__epochs": 40,
+    "batches__seconds": 0.8,
+    "model__dropout": 0.0,
+    "augment__frequency_masks": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def ctc_bundle(audio_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the bundle of a model that CTC taught the tones."""
+    folder = tmp_path_factory.mktemp("ctc")
+    return trained(write_corpus(folder, audio_folder, **LONG_ENOUGH), folder / "ctc")
+
+
 @pytest.fixture
-def learned(corpus, tmp_path: Path) -> tuple[Path, Path]:
-    """Return a configuration, and the bundle of a model that CTC taught the tones."""
-    config = corpus(
-        optimizer__epochs=40, batches__seconds=0.8, model__dropout=0.0, augment__frequency_masks=0
-    )
-    return config, trained(config, tmp_path / "ctc")
+def learned(corpus, ctc_bundle: Path) -> tuple[Path, Path]:
+    """Return a configuration, and the bundle that aligns."""
+    return corpus(**LONG_ENOUGH), ctc_bundle
 
 
 def letters(text: str) -> str:
@@ -187,8 +203,34 @@ class TestTraining:
         assert said.startswith("%WER ")
         assert "7 HMM states, 2 a symbol" in run("info", bundle)
 
-    def test_the_aligner_has_to_fit(self, learned: tuple[Path, Path]) -> None:
+    def test_resuming_is_exact(
+        self, learned: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         config, aligner = learned
+        sets = ["optimizer.objective=frames", f"frames.aligner={aligner}", "optimizer.epochs=3"]
+        sets.append("optimizer.consistency=0.2")  # two maskings of each utterance
+        Trainer(read_config(config, [*sets, "run.folder=whole"])).run()
+        step, calls = Trainer._step, iter(range(100))
+
+        def killing(self: Trainer, *arguments: Any) -> None:
+            if next(calls) == 9:
+                raise KeyboardInterrupt
+            step(self, *arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "_step", killing)
+            with pytest.raises(KeyboardInterrupt):
+                Trainer(read_config(config, [*sets, "run.folder=broken"])).run()
+        Trainer(read_config(config, [*sets, "run.folder=broken"]), resume=True).run()
+        whole, broken = (
+            read_tensors(tmp_path / name / "checkpoints" / "averaged.safetensors")
+            for name in ("whole", "broken")
+        )
+        assert all(torch.equal(whole[name], broken[name]) for name in whole)
+
+    def test_the_aligner_has_to_fit(self, learned: tuple[Path, Path], tmp_path: Path) -> None:
+        config, good = learned
+        aligner = Path(shutil.copytree(good, tmp_path / "other"))
         with pytest.raises(BundleError, match="no bundle"):
             Trainer(read_config(config, ["optimizer.objective=frames", "frames.aligner=none"]))
         (aligner / "tokens.txt").write_text("<blank>\na\nb\nd\n", encoding="utf-8")
@@ -231,9 +273,7 @@ class TestUnits:
             + "cab C A B\nbca B C A\ncba C B A\na A\na(2) A A\ncc C C\n",
             encoding="utf-8",
         )
-        config = corpus(
-            optimizer__epochs=40, batches__seconds=0.8, model__dropout=0.0, augment__frequency_masks=0
-        )
+        config = corpus(**LONG_ENOUGH)
         units = ["text.units=phone", "text.lexicon=words.dict"]
         bundle = trained(config, tmp_path / "phones", *units)
         found = read_bundle(bundle)
