@@ -17,6 +17,22 @@ INPUTS = ("features", "feature_lengths")
 OUTPUTS = ("log_probs", "input_lengths")
 
 
+def load_session(path: Path) -> onnxruntime.InferenceSession:
+    """Load a network, to be run by one thread at a time of those that call it.
+
+    Raises:
+        BundleError: the file is damaged.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what goes wrong is raised; nothing else needs to be printed
+    try:
+        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises many kinds, none of them public
+        raise BundleError(f"{path}: cannot be loaded ({first_line(error)}); export the run again") from error
+
+
 class AcousticSession:
     """Run a bundle's network on one utterance at a time.
 
@@ -33,18 +49,7 @@ class AcousticSession:
         """
         self.path = path = bundle.model_path(precision)
         self.precision = "int8" if path.name.endswith(".int8.onnx") else "fp32"
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # what goes wrong is raised; nothing else needs to be printed
-        try:
-            self._session = onnxruntime.InferenceSession(
-                path.read_bytes(), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime raises many kinds, none of them public
-            raise BundleError(
-                f"{path}: cannot be loaded ({_first_line(error)}); export the run again"
-            ) from error
+        self._session = load_session(path)
         self._check(path, bundle)
 
     def _check(self, path: Path, bundle: Bundle) -> None:
@@ -77,11 +82,12 @@ class AcousticSession:
             )
         except Exception as error:  # many kinds, as above
             raise BundleError(
-                f"{self.path}: cannot score {len(features)} frames ({_first_line(error)}); export the run again"
+                f"{self.path}: cannot score {len(features)} frames ({first_line(error)}); export the run again"
             ) from error
         scores: Float32 = log_probs[0, : input_lengths[0]]
         return scores
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the beginning of an error's message."""
     return str(error).strip().split("\n")[0][:200]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from ctcasr.training.checkpoints import (
 )
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.display import Display
+from ctcasr.training.making import make_task
 from ctcasr.training.problems import ProblemLog
 from ctcasr.training.run_folder import (
     CHECKPOINTS,
@@ -33,8 +33,7 @@ from ctcasr.training.run_folder import (
     write_whole,
 )
 from ctcasr.training.schedule import learning_rate
-from ctcasr.training.tasks import Evaluation, Task
-from ctcasr.training.transcribing import TranscriptionTask
+from ctcasr.training.tasks import Evaluation
 
 
 def bf16_is_native() -> bool:
@@ -74,7 +73,7 @@ class Trainer:
         self.checkpoints = CheckpointFolder(config.run.folder / CHECKPOINTS, config.run.average)
         self._check_folder(resume)
         self.problems = ProblemLog(self.accelerator, config.data.max_bad_share)
-        self.task: Task[Any] = TranscriptionTask(config, self.accelerator, self.problems, resume=resume)
+        self.task = make_task(config, self.accelerator, self.problems, resume=resume)
         torch.manual_seed(config.run.seed)
         network = self.task.make_network()
         optimizer = torch.optim.AdamW(self._parameter_groups(network), lr=config.optimizer.learning_rate)
