@@ -30,7 +30,6 @@ class UnderstandingSummary(BaseModel):
     epochs: int
     parameters: int
     seed: int
-    train_examples: int
     dev_scores: dict[str, float] = Field(description="shares, of the exported weights, float32")
 
 

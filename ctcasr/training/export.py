@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
-import ctcasr
-from ctcasr.data import read_manifest
 from ctcasr.errors import ConfigError
-from ctcasr.models import AcousticModel
-from ctcasr.runtime.bundle import (
-    DESCRIPTION,
-    FORMAT_VERSION,
-    LEXICON,
-    MODEL_FILES,
-    TOKENS,
-    BundleDescription,
-    TrainingSummary,
-)
-from ctcasr.text import PhoneVocabulary, Units, read_vocabulary
-from ctcasr.training.checkpoints import AVERAGED, load_weights, read_tensors
-from ctcasr.training.config import TrainingConfig, read_config
-from ctcasr.training.objectives import topology_of
-from ctcasr.training.onnx_graph import write_models
-from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, DICTIONARY, METRICS, SUMMARY, read_statistics
-
-_UNIT_NAMES: dict[Units, str] = {"char": "characters", "phone": "phones", "bpe": "pieces"}
+from ctcasr.runtime.bundle import DESCRIPTION, MODEL_FILES, BundleDescription
+from ctcasr.runtime.understanding_bundle import UnderstandingDescription
+from ctcasr.training.checkpoints import AVERAGED, read_tensors
+from ctcasr.training.config import read_config
+from ctcasr.training.onnx_graph import save_models
+from ctcasr.training.run_folder import CHECKPOINTS, CONFIG
+from ctcasr.training.transcription_export import Origin, transcription_content
+from ctcasr.training.understanding_export import understanding_content
 
 
 def export_bundle(
     run: Path, output: Path, *, name: str = "", licence: str = "", int8_only: bool = False
-) -> BundleDescription:
+) -> BundleDescription | UnderstandingDescription:
     """Write the averaged weights of a finished run as a bundle, float32 and int8 networks.
 
     Args:
@@ -52,41 +39,26 @@ def export_bundle(
         )
     _check_output(run, output)
     config = read_config(run / CONFIG)
-    vocabulary = read_vocabulary(run / TOKENS, config.text.units, run / DICTIONARY)
-    topology = topology_of(config, vocabulary)
-    model = AcousticModel(config.model, config.features.dimension, topology.output_count)
-    load_weights(model, read_tensors(weights), weights)
-    description = BundleDescription(
-        format_version=FORMAT_VERSION,
-        name=name or output.name,
-        features=config.features,
-        statistics=read_statistics(run),
-        subsampling=config.model.subsampling,
-        symbols=topology.output_count,
-        units=vocabulary.units,
-        topology=topology.kind,
-        states=topology.states,
-        licence=licence,
-        training=_summary(run, config, sum(parameter.numel() for parameter in model.parameters())),
-    )
+    make = transcription_content if config.task.head == "ctc" else understanding_content
+    content = make(Origin(run, config, read_tensors(weights), weights), name or output.name, licence)
     temporary = output.with_name(output.name + ".tmp")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        write_models(model, temporary / MODEL_FILES["fp32"], temporary / MODEL_FILES["int8"])
+        save_models(content.graph, temporary / MODEL_FILES["fp32"], temporary / MODEL_FILES["int8"])
         if int8_only:
             (temporary / MODEL_FILES["fp32"]).unlink()
-        vocabulary.write(temporary / TOKENS)
-        if isinstance(vocabulary, PhoneVocabulary):
-            vocabulary.pronunciations.write(temporary / LEXICON)
-        (temporary / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        (temporary / "README.md").write_text(_card(description, config), encoding="utf-8")
+        content.write(temporary)
+        (temporary / DESCRIPTION).write_text(
+            content.description.model_dump_json(indent=2) + "\n", encoding="utf-8"
+        )
+        (temporary / "README.md").write_text(content.card, encoding="utf-8")
         _replace(output, temporary)
     except OSError as error:
         raise ConfigError(
             f"{output}: cannot be written ({error.strerror}); choose another folder for the bundle"
         ) from error
-    return description
+    return content.description
 
 
 def _check_output(run: Path, output: Path) -> None:
@@ -107,51 +79,3 @@ def _replace(output: Path, temporary: Path) -> None:
         output.rename(old)
     temporary.rename(output)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _summary(run: Path, config: TrainingConfig, parameters: int) -> TrainingSummary:
-    train = read_manifest(config.data.train) if config.data.train.exists() else []
-    try:
-        scores = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
-        return TrainingSummary(
-            ctcasr_version=ctcasr.__version__,
-            epochs=len((run / METRICS).read_text(encoding="utf-8").splitlines()),
-            parameters=parameters,
-            seed=config.run.seed,
-            train_utterances=len(train),
-            train_seconds=round(sum(utterance.duration_seconds for utterance in train), 1),
-            dev_wer=float(scores["dev_wer"]),
-            dev_cer=float(scores["dev_cer"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{run}: {SUMMARY} and {METRICS} cannot be read ({error}); "
-            "finish the training with `ctcasr train --resume`"
-        ) from error
-
-
-def _card(description: BundleDescription, config: TrainingConfig) -> str:
-    training = description.training
-    assert training is not None
-    model, features = config.model, description.features
-    symbols = (description.symbols - 1) // description.states
-    objective = "CTC"
-    if description.topology == "hmm":
-        objective = f"frame-wise cross-entropy on HMMs of {description.states} state(s) a symbol"
-    rate = "PER" if description.units == "phone" else "WER"
-    return f"""# {description.name}
-
-A ctcasr model bundle: `ctcasr transcribe recording.wav -m {description.name}`.
-
-| | |
-|---|---|
-| network | {model.subsampling}x convolutional subsampling, {model.layers} bidirectional LSTM layers of \
-2 x {model.hidden} cells, {objective} |
-| parameters | {training.parameters:,} |
-| audio | {features.sample_rate} Hz, {features.dimension} {features.kind} bins, normalised: {features.normalization} |
-| symbols | {symbols} {_UNIT_NAMES[description.units]} and the blank |
-| training data | {training.train_utterances} utterances, {training.train_seconds / 3600:.2f} hours |
-| training | {training.epochs} epochs, seed {training.seed}, ctcasr {training.ctcasr_version} |
-| held-out speakers | {rate} {100 * training.dev_wer:.2f} %, CER {100 * training.dev_cer:.2f} % (greedy, float32) |
-| licence | {description.licence or "not stated"} |
-"""

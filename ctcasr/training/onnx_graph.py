@@ -1,6 +1,6 @@
-"""The acoustic model as an ONNX graph, node by node.
+"""Networks as ONNX graphs, node by node: what they are made of, and the acoustic model.
 
-The graph is written out rather than traced: the LSTM operator takes the sequence lengths, so that padding is
+A graph is written out rather than traced: the LSTM operator takes the sequence lengths, so that padding is
 honoured without the reversal that training uses, and the file does not depend on a tracer's version.
 """
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ctcasr.models import AcousticModel
 from ctcasr.models.bilstm import BiLSTMLayer
-from ctcasr.models.subsampling import STRIDES
+from ctcasr.models.subsampling import STRIDES, ConvSubsampling
 
 OPSET = 17
 _IR_VERSION = 8  # of opset 17: older ONNX Runtimes read the file as well
@@ -59,27 +59,37 @@ def build_graph(model: AcousticModel) -> onnx.ModelProto:
     Maps `features (B, T, F)` and `feature_lengths (B,)` to `log_probs (B, T', V)` and `input_lengths (B,)`.
     """
     graph = GraphBuilder()
-    hidden, lengths = _subsampling(graph, model)
-    lengths_32 = graph.add("Cast", [lengths], to=TensorProto.INT32)
-    sequences = graph.add("Transpose", [hidden], perm=[1, 0, 2])
-    for layer in model.layers:
-        assert isinstance(layer, BiLSTMLayer)
-        sequences = _bilstm(graph, layer, sequences, lengths_32)
+    hidden, lengths = add_subsampling(graph, model.subsampling)
+    sequences = add_layers(graph, model.layers, hidden, lengths)
     logits = graph.add("MatMul", [sequences, graph.constant(model.output.weight.T)])
     logits = graph.add("Add", [logits, graph.constant(model.output.bias)])
     log_probs = graph.add("Transpose", [graph.add("LogSoftmax", [logits], axis=-1)], perm=[1, 0, 2])
     keep = graph.add("Unsqueeze", [graph.mask(lengths, log_probs, 1), graph.constant([2], np.int64)])
     graph.nodes.append(helper.make_node("Mul", [log_probs, keep], ["log_probs"], name="log_probs"))
     graph.nodes.append(helper.make_node("Identity", [lengths], ["input_lengths"], name="input_lengths"))
-    return _finish(graph, model)
+    features = value_info("features", TensorProto.FLOAT, ["B", "T", model.bins])
+    outputs = [
+        value_info("log_probs", TensorProto.FLOAT, ["B", "T'", model.symbols]),
+        value_info("input_lengths", TensorProto.INT64, ["B"]),
+    ]
+    return finish(graph, [features, value_info("feature_lengths", TensorProto.INT64, ["B"])], outputs)
 
 
-def _subsampling(graph: GraphBuilder, model: AcousticModel) -> tuple[str, str]:
+def add_layers(graph: GraphBuilder, layers: nn.ModuleList, hidden: str, lengths: str) -> str:
+    """Add recurrent layers over `hidden (B, T', inputs)`; return the name of `(T', B, outputs)`."""
+    lengths_32 = graph.add("Cast", [lengths], to=TensorProto.INT32)
+    sequences = graph.add("Transpose", [hidden], perm=[1, 0, 2])
+    for layer in layers:
+        assert isinstance(layer, BiLSTMLayer)
+        sequences = _bilstm(graph, layer, sequences, lengths_32)
+    return sequences
+
+
+def add_subsampling(graph: GraphBuilder, subsampling: ConvSubsampling) -> tuple[str, str]:
+    """Add the convolutions over `features`; return the names of `(B, T', outputs)` and of the lengths `(B,)`."""
     maps = graph.add("Unsqueeze", ["features", graph.constant([1], np.int64)])
     lengths = "feature_lengths"
-    for convolution, stride in zip(
-        model.subsampling.convolutions, STRIDES[model.settings.subsampling], strict=True
-    ):
+    for convolution, stride in zip(subsampling.convolutions, STRIDES[subsampling.factor], strict=True):
         assert isinstance(convolution, nn.Conv2d)
         assert convolution.bias is not None
         keep = graph.add("Unsqueeze", [graph.mask(lengths, maps, 2), graph.constant([1, 3], np.int64)])
@@ -91,7 +101,7 @@ def _subsampling(graph: GraphBuilder, model: AcousticModel) -> tuple[str, str]:
         if stride == 2:
             rounded = graph.add("Add", [lengths, graph.constant(1, np.int64)])
             lengths = graph.add("Div", [rounded, graph.constant(2, np.int64)])
-    flat = graph.constant([0, 0, model.subsampling.output_size], np.int64)
+    flat = graph.constant([0, 0, subsampling.output_size], np.int64)
     return graph.add("Reshape", [graph.add("Transpose", [maps], perm=[0, 2, 1, 3]), flat]), lengths
 
 
@@ -127,24 +137,17 @@ def _gates(parameter: Tensor, hidden: int) -> npt.NDArray[np.float32]:
     return np.concatenate([i, o, f, g])
 
 
-def _finish(graph: GraphBuilder, model: AcousticModel) -> onnx.ModelProto:
-    def value(name: str, kind: int, shape: list[str | int]) -> onnx.ValueInfoProto:
-        return helper.make_tensor_value_info(name, kind, shape)
+def value_info(name: str, kind: int, shape: list[str | int]) -> onnx.ValueInfoProto:
+    """Return the description of an input or an output."""
+    return helper.make_tensor_value_info(name, kind, shape)
 
+
+def finish(
+    graph: GraphBuilder, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]
+) -> onnx.ModelProto:
+    """Return the checked graph."""
     proto = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "ctcasr",
-            [
-                value("features", TensorProto.FLOAT, ["B", "T", model.bins]),
-                value("feature_lengths", TensorProto.INT64, ["B"]),
-            ],
-            [
-                value("log_probs", TensorProto.FLOAT, ["B", "T'", model.symbols]),
-                value("input_lengths", TensorProto.INT64, ["B"]),
-            ],
-            graph.constants,
-        ),
+        helper.make_graph(graph.nodes, "ctcasr", inputs, outputs, graph.constants),
         opset_imports=[helper.make_opsetid("", OPSET)],
         producer_name="ctcasr",
     )
@@ -154,8 +157,13 @@ def _finish(graph: GraphBuilder, model: AcousticModel) -> onnx.ModelProto:
 
 
 def write_models(model: AcousticModel, fp32: Path, int8: Path) -> None:
+    """Write an acoustic model; see `save_models`."""
+    save_models(build_graph(model), fp32, int8)
+
+
+def save_models(graph: onnx.ModelProto, fp32: Path, int8: Path) -> None:
     """Write the float32 graph, and the one with int8 weights and dynamically quantised activations."""
-    onnx.save(build_graph(model), fp32)
+    onnx.save(graph, fp32)
     quantize_dynamic(
         fp32,
         int8,

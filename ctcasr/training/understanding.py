@@ -110,7 +110,7 @@ class UnderstandingTask(ABC, Generic[AnyBatch]):
 
     @torch.inference_mode()
     def evaluate(self, network: nn.Module) -> Evaluation:
-        """Score the F1 of spans as `conlleval` does, and the accuracy of labels; the error is what they lack on average.
+        """Score the F1 of spans as `conlleval` does, and the accuracy of labels; the error is what they lack.
 
         Examples with a tag or a label that training does not have count as wrong, and are left out of the loss.
         """
