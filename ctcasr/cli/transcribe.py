@@ -147,7 +147,8 @@ def command(
 def _check_live(live: bool, audio: Sequence[Path] | None, target: Output) -> None:
     if live and (audio or target.folder or target.numbers or target.understander or target.forms != ("txt",)):
         raise ConfigError(
-            "--live prints what the microphone hears as text; leave out files, --format, --numbers, --understand and --output"
+            "--live prints what the microphone hears as text; leave out files, --format, --numbers, --understand "
+            "and --output"
         )
     if not live and not audio:
         raise ConfigError("nothing to transcribe; name a file, a folder, - for standard input, or --live")
