@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import click
 import typer
 
 from ctcasr.cli.decoding import (
@@ -49,6 +48,7 @@ from ctcasr.text import find_normalizer
 
 
 def command(
+    context: typer.Context,
     manifest: Path = typer.Argument(help="JSON lines with audio_filepath, duration, text."),
     model: str = typer.Option(None, "-m", "--model", help="Bundle: a folder, or a name inside the package."),
     hypotheses: Path = typer.Option(None, "--hypotheses", help="Also write `id words` lines to this file."),
@@ -84,7 +84,7 @@ def command(
     `--expect` and `--json`.
     """
     if model is not None and read_task(find_bundle(model)) != "transcribe":
-        _refuse_transcription_options()
+        _refuse_transcription_options(context)
         understander = Understander.load(model, precision.value if precision else None)
         evaluate_meanings(manifest, understander, expect, json)
         return
@@ -140,14 +140,14 @@ def command(
         raise typer.Exit(1)
 
 
-def _refuse_transcription_options() -> None:
+def _refuse_transcription_options(context: typer.Context) -> None:
     """Raise ConfigError if an option was given that only bundles that transcribe have."""
-    context = click.get_current_context()
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    ours = ("manifest", "model", "precision", "expect", "json")
     given = [
         name
-        for name in context.params
-        if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
-        and name not in ("manifest", "model", "precision", "expect", "json")
+        for name, source in sources.items()
+        if source is not None and source.name == "COMMANDLINE" and name not in ours
     ]
     if given:
         raise ConfigError(

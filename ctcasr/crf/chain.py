@@ -64,7 +64,7 @@ class Chain:
             DataError: the file is missing or damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return cls(arrays["transitions"], arrays["starts"], arrays["ends"])
         except (OSError, ValueError, EOFError, KeyError, IndexError, TypeError, BadZipFile) as error:
             raise DataError(

@@ -9,9 +9,9 @@ from accelerate import Accelerator
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.problems import ProblemLog
 from ctcasr.training.recordings import RecordingTask
+from ctcasr.training.sentences import SentenceTask
 from ctcasr.training.tasks import Task
 from ctcasr.training.transcribing import TranscriptionTask
-from ctcasr.training.understanding import SentenceTask
 
 
 def make_task(

@@ -34,7 +34,9 @@ def text_model(pooling: Pooling = "attention", *, seed: int = 0, **tokens: float
     model = UnderstandingModel(ModelSettings(layers=2, hidden=7), front, outputs)
     for parameter in model.parameters():
         parameter.data += 0.1 * torch.randn(parameter.shape)
-    front.words.weight.data[0] = 0.0
+    for table in (front.words, front.characters):
+        if table is not None:
+            table.weight.data[0] = 0.0  # padding's, as torch makes it, and keeps it in training
     return model
 
 
