@@ -149,33 +149,11 @@ class TestWrongVerbs:
     ) -> None:
         audio = record()
         cases = {
-            (
-                "transcribe",
-                record(),
-                "-m",
-                tagger,
-            ): f"is a bundle to tag, not to transcribe; use `ctcasr tag -m {tagger}`",
-            (
-                "transcribe",
-                record(),
-                "-m",
-                classifier,
-            ): "is a bundle to classify, not to transcribe; use `ctcasr classify",
-            ("tag", "a", "-m", classifier): "is a bundle to classify, and has no tags; use `ctcasr classify",
-            (
-                "tag",
-                "a",
-                "-m",
-                tiny_bundle,
-            ): "is a bundle to transcribe, not to understand; use `ctcasr transcribe",
-            (
-                "transcribe",
-                record(),
-                "-m",
-                tiny_bundle,
-                "--understand",
-                classifier,
-            ): "name one that tags words",
+            ("transcribe", audio, "-m", tagger): f"to tag, not to transcribe; use `ctcasr tag -m {tagger}`",
+            ("transcribe", audio, "-m", classifier): "to classify, not to transcribe; use `ctcasr classify",
+            ("tag", "a", "-m", classifier): "to classify, and has no tags; use `ctcasr classify",
+            ("tag", "a", "-m", tiny_bundle): "to transcribe, not to understand; use `ctcasr transcribe",
+            ("transcribe", audio, "-m", tiny_bundle, "--understand", classifier): "name one that tags words",
         }
         for arguments, message in cases.items():
             said = ctcasr(*arguments)
