@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from ctcasr import audio
 from ctcasr.ctc import min_input_length
-from ctcasr.data import Utterance
+from ctcasr.data import Utterance, load_utterance
 from ctcasr.errors import AudioError
 from ctcasr.features import FeatureExtractor, FeatureSettings
 from ctcasr.text import Vocabulary
@@ -164,12 +164,7 @@ class SpeechDataset(Dataset[Example]):
 
     def _load(self, utterance: Utterance) -> npt.NDArray[np.float32]:
         """Read the waveform `(N,)` of an utterance."""
-        return audio.load(
-            utterance.audio_path,
-            self.settings.features.sample_rate,
-            offset_seconds=utterance.offset_seconds,
-            duration_seconds=utterance.duration_seconds,
-        )
+        return load_utterance(utterance, self.settings.features.sample_rate)
 
     def _maskings(self, frames: int, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
         """Draw maskings of frames `(W, T)` and of bins `(W, F)`."""
