@@ -31,7 +31,4 @@ def command(
     trainer = Trainer(settings, resume=resume)
     evaluation = trainer.run()
     if trainer.accelerator.is_main_process:
-        typer.echo(
-            f"{settings.run.folder}: dev WER {100 * evaluation.word_error_rate:.2f} %, "
-            f"CER {100 * evaluation.character_error_rate:.2f} % (average of the best epochs)"
-        )
+        typer.echo(f"{settings.run.folder}: dev {evaluation} (average of the best epochs)")

@@ -18,6 +18,7 @@ from ctcasr.errors import AudioError
 from ctcasr.features import FeatureExtractor, FeatureSettings
 from ctcasr.text import Vocabulary
 from ctcasr.training.augmenting import generator, kept_bins, kept_frames, warp_factor
+from ctcasr.training.batching import Batch
 from ctcasr.training.config import AugmentSettings
 from ctcasr.training.splicing import Piece, Splicer
 
@@ -46,34 +47,22 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Batch:
+class SpeechBatch(Batch):
     """Padded examples: `inputs` are features `(B, T, F)`, or waveforms `(B, N)` for the device's reader.
 
     `kept_frames (B, W, T)` and `kept_bins (B, W, F)` hold W maskings of each; `warps (B,)` scale the
     frequencies of the filters. `origins` say where the sound of each row comes from, before its speed was changed.
     """
 
-    utterances: tuple[int, ...]
     inputs: Tensor
     lengths: Tensor
     targets: Tensor
     target_lengths: Tensor
-    weights: Tensor
     warps: Tensor
     kept_frames: Tensor
     kept_bins: Tensor
-    problems: tuple[tuple[int, str], ...]
     origins: tuple[tuple[Piece, ...], ...]
     speeds: tuple[float, ...]
-
-    def to(self, device: torch.device) -> Batch:
-        """Return the batch with its tensors on a device."""
-        moved = {
-            name: value.to(device, non_blocking=True)
-            for name, value in vars(self).items()
-            if isinstance(value, Tensor)
-        }
-        return Batch(**{**vars(self), **moved})
 
 
 def subsampled(frames: int, factor: int) -> int:
@@ -188,12 +177,12 @@ def infeasible(input_length: int, targets: Tensor, subsampling: int) -> str:
     )
 
 
-def collate(examples: Sequence[Example]) -> Batch:
+def collate(examples: Sequence[Example]) -> SpeechBatch:
     """Pad examples to a batch; one that cannot be used keeps its row, without targets, with weight zero."""
     pad = torch.nn.utils.rnn.pad_sequence
     targets = [example.targets[:0] if example.problem else example.targets for example in examples]
-    return Batch(
-        utterances=tuple(example.utterance for example in examples),
+    return SpeechBatch(
+        examples=tuple(example.utterance for example in examples),
         inputs=pad([example.inputs for example in examples], batch_first=True),
         lengths=torch.tensor([len(example.inputs) for example in examples]),
         targets=pad(targets, batch_first=True),

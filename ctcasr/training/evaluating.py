@@ -6,29 +6,21 @@ from dataclasses import dataclass
 
 import torch
 from accelerate.utils import gather_object
+from torch import nn
 
 from ctcasr.decoding import greedy
 from ctcasr.decoding.topology import Topology
-from ctcasr.models import AcousticModel
 from ctcasr.scoring import Unit, score
 from ctcasr.training.batching import plan_batches
 from ctcasr.training.dataset import SpeechDataset
 from ctcasr.training.feeding import Feeder
 from ctcasr.training.objectives import Objective
 from ctcasr.training.problems import ProblemLog
+from ctcasr.training.tasks import Evaluation
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """Loss (nats a symbol, or a frame) and error rates on a manifest; both are those of phones, if they are written."""
-
-    loss: float
-    word_error_rate: float
-    character_error_rate: float
-
-
-@dataclass(frozen=True)
-class Task:
+class DevSet:
     """What a network is evaluated on: a data set, its objective, and what the outputs stand for."""
 
     dataset: SpeechDataset
@@ -37,13 +29,15 @@ class Task:
 
 
 @torch.inference_mode()
-def evaluate(network: AcousticModel, feeder: Feeder, problem_log: ProblemLog, task: Task) -> Evaluation:
+def evaluate(network: nn.Module, feeder: Feeder, problem_log: ProblemLog, dev: DevSet) -> Evaluation:
     """Decode the dev set greedily in float32 and score it; unusable utterances count as unrecognised.
+
+    Its error is the character error rate; of phones both rates are, if they are written.
 
     Raises:
         DataError: too many of them are unusable.
     """
-    dataset, vocabulary = task.dataset, feeder.vocabulary
+    dataset, vocabulary = dev.dataset, feeder.vocabulary
     plan = plan_batches(
         [utterance.duration_seconds for utterance in dataset.utterances],
         feeder.config.batches.seconds,
@@ -55,12 +49,12 @@ def evaluate(network: AcousticModel, feeder: Feeder, problem_log: ProblemLog, ta
     problems: dict[int, str] = {}
     for batch in feeder.batches(dataset, plan, -1):
         log_probs, input_lengths = network(*feeder.features(batch))
-        losses = task.objective.losses(log_probs, input_lengths, batch)
+        losses = dev.objective.losses(log_probs, input_lengths, batch)
         loss += float((losses * batch.weights).sum())
-        sizes += float((task.objective.sizes(input_lengths, batch) * batch.weights).sum())
-        for row, index in enumerate(batch.utterances):
+        sizes += float((dev.objective.sizes(input_lengths, batch) * batch.weights).sum())
+        for row, index in enumerate(batch.examples):
             frames = log_probs[row, : int(input_lengths[row])].cpu().numpy()
-            ids = greedy(task.topology.merged(frames)).ids
+            ids = greedy(dev.topology.merged(frames)).ids
             texts[index] = vocabulary.decode(ids) if batch.weights[row] else ""
         problems |= dict(batch.problems)
         problem_log.check_early(problems, dataset.utterances, feeder.config.data.dev)
@@ -78,4 +72,5 @@ def evaluate(network: AcousticModel, feeder: Feeder, problem_log: ProblemLog, ta
     hypotheses = {dataset.utterances[index].id: " ".join(text.split()) for index, text in all_texts.items()}
     units: tuple[Unit, Unit] = ("phone", "phone") if vocabulary.units == "phone" else ("word", "char")
     words, characters = (score(references, hypotheses, unit) for unit in units)
-    return Evaluation(total[0] / max(1.0, total[1]), words.rate, characters.rate)
+    rates = {"wer": words.rate, "cer": characters.rate}
+    return Evaluation(total[0] / max(1.0, total[1]), rates, characters.rate)

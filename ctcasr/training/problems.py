@@ -1,4 +1,4 @@
-"""Utterances that cannot be used: named once, counted, and too many of them an error."""
+"""Examples that cannot be used: named once, counted, and too many of them an error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
-from ctcasr.data import Utterance
 from ctcasr.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -23,39 +22,37 @@ class ProblemLog:
         self.max_share = max_share
         self._named: set[str] = set()
 
-    def check(
-        self, problems: dict[int, str], utterances: Sequence[Utterance], manifest: Path
-    ) -> dict[int, str]:
-        """Join the problems of all processes; name each utterance once, and stop if there are too many."""
+    def check(self, problems: dict[int, str], examples: Sequence[object], manifest: Path) -> dict[int, str]:
+        """Join the problems of all processes; name each example once, and stop if there are too many."""
         joined: dict[int, str] = {}
         for part in gather_object([problems]):
             joined |= part
-        self._tell(joined, utterances, manifest)
-        if self._too_many(joined, utterances):
-            raise self._error(joined, utterances, manifest, str(len(joined)))
+        self._tell(joined, examples, manifest)
+        if self._too_many(joined, examples):
+            raise self._error(joined, examples, manifest, str(len(joined)))
         return joined
 
-    def check_early(self, problems: dict[int, str], utterances: Sequence[Utterance], manifest: Path) -> None:
+    def check_early(self, problems: dict[int, str], examples: Sequence[object], manifest: Path) -> None:
         """Stop without waiting for the end, or for other processes, if this one alone has seen too many."""
-        if self._too_many(problems, utterances):
-            self._tell(problems, utterances, manifest)
-            raise self._error(problems, utterances, manifest, f"at least {len(problems)}")
+        if self._too_many(problems, examples):
+            self._tell(problems, examples, manifest)
+            raise self._error(problems, examples, manifest, f"at least {len(problems)}")
 
-    def _tell(self, problems: dict[int, str], utterances: Sequence[Utterance], manifest: Path) -> None:
+    def _tell(self, problems: dict[int, str], examples: Sequence[object], manifest: Path) -> None:
         for index, reason in sorted(problems.items()):
-            name = f"{manifest}: {utterances[index]}"
+            name = f"{manifest}: {examples[index]}"
             if self.accelerator.is_main_process and name not in self._named:
-                logger.warning("left out: %s: %s", utterances[index], reason)
+                logger.warning("left out: %s: %s", examples[index], reason)
             self._named.add(name)
 
-    def _too_many(self, problems: dict[int, str], utterances: Sequence[Utterance]) -> bool:
-        return len(problems) > self.max_share * len(utterances)
+    def _too_many(self, problems: dict[int, str], examples: Sequence[object]) -> bool:
+        return len(problems) > self.max_share * len(examples)
 
     def _error(
-        self, problems: dict[int, str], utterances: Sequence[Utterance], manifest: Path, count: str
+        self, problems: dict[int, str], examples: Sequence[object], manifest: Path, count: str
     ) -> DataError:
         index, reason = min(problems.items())
         return DataError(
-            f"{manifest}: {count} of {len(utterances)} utterances cannot be used, more than "
-            f"data.max_bad_share ({self.max_share:g}); the first is {utterances[index]}: {reason}"
+            f"{manifest}: {count} of {len(examples)} utterances cannot be used, more than "
+            f"data.max_bad_share ({self.max_share:g}); the first is {examples[index]}: {reason}"
         )

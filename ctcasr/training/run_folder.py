@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +14,6 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ctcasr.errors import ConfigError
 from ctcasr.features import GlobalStatistics
-from ctcasr.text import PhoneVocabulary, Vocabulary
 from ctcasr.training.config import TrainingConfig
 
 CONFIG = "config.toml"
@@ -25,8 +25,12 @@ SUMMARY = "summary.json"
 CHECKPOINTS = "checkpoints"
 
 
-def write_run(config: TrainingConfig, vocabulary: Vocabulary, statistics: GlobalStatistics | None) -> None:
-    """Create the run's folder with its resolved configuration, vocabulary and global statistics."""
+def write_run(config: TrainingConfig, write_task: Callable[[Path], None]) -> None:
+    """Create the run's folder with its resolved configuration and what the task writes into it.
+
+    Raises:
+        ConfigError: the folder cannot be written to.
+    """
     folder = config.run.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,13 +41,10 @@ def write_run(config: TrainingConfig, vocabulary: Vocabulary, statistics: Global
             fields["run"]["start_from"] = str(config.run.start_from.resolve())
         if config.frames.aligner is not None:
             fields["frames"]["aligner"] = str(config.frames.aligner.resolve())
-        if isinstance(vocabulary, PhoneVocabulary):
-            vocabulary.pronunciations.write(folder / DICTIONARY)
-            fields["text"]["lexicon"] = DICTIONARY
+        if config.text.lexicon is not None:
+            fields["text"]["lexicon"] = DICTIONARY  # the task's own copy
+        write_task(folder)
         write_whole(folder / CONFIG, tomli_w.dumps(fields))
-        vocabulary.write(folder / TOKENS)
-        if statistics is not None:
-            write_whole(folder / STATISTICS, statistics.model_dump_json())
     except OSError as error:
         raise ConfigError(
             f"{folder}: cannot be written ({error.strerror}); choose another run.folder"

@@ -17,10 +17,10 @@ from ctcasr.data import Utterance
 from ctcasr.errors import ConfigError, DataError
 from ctcasr.models import consistency_loss, ctc_loss, smoothing_loss
 from ctcasr.text import Vocabulary
-from ctcasr.training import loop
 from ctcasr.training.checkpoints import CheckpointFolder, read_tensors
 from ctcasr.training.config import read_config
 from ctcasr.training.loop import EpochTotals, Trainer
+from ctcasr.training.transcribing import TranscriptionTask
 
 TIMINGS = ("seconds", "train_seconds")
 
@@ -45,7 +45,7 @@ def test_a_run_learns_and_leaves_its_folder(corpus, tmp_path: Path) -> None:
     assert [record["epoch"] for record in records] == list(range(1, 41))
     assert records[-1]["train_loss"] < 0.1 * records[0]["train_loss"]
     assert records[-1]["dev_loss"] < 0.1 * records[0]["dev_loss"]
-    assert evaluation.character_error_rate < 0.2  # the tones are learned
+    assert evaluation.scores["cer"] < 0.2  # the tones are learned
     assert records[-1]["steps"] == trainer.progress.step
     assert records[0]["left_out"] == 0
     assert all(record["audio_seconds"] == pytest.approx(12 * 0.35, abs=0.01) for record in records)
@@ -78,7 +78,7 @@ def test_resuming_is_exact(
     train(config, "run.folder=whole")
     owner, name = {
         "train": (Trainer, "_step"),
-        "evaluate": (loop, "evaluate"),
+        "evaluate": (TranscriptionTask, "evaluate"),
         "save": (CheckpointFolder, "save_last"),
     }[killed_in]
     original = getattr(owner, name)
@@ -180,11 +180,11 @@ def test_unusable_utterances_are_named_once_and_left_out(corpus, tmp_path: Path,
 def test_an_unusable_utterance_teaches_nothing(corpus, audio_folder: Path) -> None:
     crowded = Utterance("crowded", audio_folder / "00-ab.wav", 0.3, "ab" * 40)
     trainer = Trainer(read_config(corpus(extra=(crowded,))))
-    (batch,) = trainer.feeder.batches(trainer.feeder.dataset(trainer.train_set), [[12]], 0)
+    (batch,) = trainer.task.batches([[12]], 0)
     totals = EpochTotals()
     trainer.model.train()
     trainer._step(batch, totals)
-    assert (totals.loss, totals.size, totals.seconds, totals.norms) == (0, 0, 0, [0])
+    assert (totals.loss, totals.size, totals.amount, totals.norms) == (0, 0, 0, [0])
     assert list(totals.problems) == [12]
 
 
@@ -197,19 +197,20 @@ def test_unusable_utterances_beside_others_change_nothing(corpus, tmp_path: Path
     results = []
     for rows in ([0, 5, 1], [0, 12, 5, 13, 1]):
         trainer = Trainer(read_config(config))
-        (batch,) = trainer.feeder.batches(trainer.feeder.dataset(trainer.train_set), [rows], 0)
+        (batch,) = trainer.task.batches([rows], 0)
         totals = EpochTotals()
         trainer.model.train()
         trainer._step(batch, totals)
-        results.append([totals.loss, totals.size, totals.seconds, *totals.norms])
+        results.append([totals.loss, totals.size, totals.amount, *totals.norms])
     assert results[0] == pytest.approx(results[1], rel=1e-4)
 
 
 def test_the_loss_is_that_of_both_maskings_and_their_divergence(corpus) -> None:
     trainer = Trainer(read_config(corpus(model__dropout=0.0, optimizer__consistency=0.5)))
-    (batch,) = trainer.feeder.batches(trainer.feeder.dataset(trainer.train_set), [[0, 7, 3]], 0)
-    log_probs, lengths = trainer.model(*trainer.feeder.features(batch))
-    losses = trainer._losses(log_probs, lengths, batch)
+    (batch,) = trainer.task.batches([[0, 7, 3]], 0)
+    log_probs, lengths = trainer.model(*trainer.task.inputs(batch))
+    losses, sizes = trainer.task.losses((log_probs, lengths), batch)
+    assert sizes.tolist() == batch.target_lengths.tolist()
     parts = [
         ctc_loss(part, count, batch.targets, batch.target_lengths)
         for part, count in zip(log_probs.chunk(2), lengths.chunk(2), strict=True)
@@ -221,19 +222,19 @@ def test_the_loss_is_that_of_both_maskings_and_their_divergence(corpus) -> None:
 
 def test_smoothing_is_a_share_of_the_loss(corpus) -> None:
     trainer = Trainer(read_config(corpus(model__dropout=0.0, optimizer__label_smoothing=0.1)))
-    (batch,) = trainer.feeder.batches(trainer.feeder.dataset(trainer.train_set), [[0, 7, 3]], 0)
-    log_probs, lengths = trainer.model(*trainer.feeder.features(batch))
+    (batch,) = trainer.task.batches([[0, 7, 3]], 0)
+    log_probs, lengths = trainer.model(*trainer.task.inputs(batch))
     plain = ctc_loss(log_probs, lengths, batch.targets, batch.target_lengths)
     expected = 0.9 * plain + 0.1 * smoothing_loss(log_probs, lengths)
-    torch.testing.assert_close(trainer._losses(log_probs, lengths, batch), expected)
+    losses, _ = trainer.task.losses((log_probs, lengths), batch)
+    torch.testing.assert_close(losses, expected)
 
 
 def test_evaluation_neither_masks_nor_warps(corpus) -> None:
     evaluations = []
     for overrides in ([], ["optimizer.consistency=0.5", "augment.frequency_warp=0.5"]):
         trainer = Trainer(read_config(corpus(), overrides))
-        dev = trainer._dev_task()
-        evaluations.append(loop.evaluate(trainer.network, trainer.feeder, trainer.problems, dev))
+        evaluations.append(trainer.task.evaluate(trainer.network))
     assert evaluations[0] == evaluations[1]
 
 
@@ -254,7 +255,7 @@ def test_a_mostly_unreadable_manifest_stops_early(corpus, tmp_path: Path, part: 
         nonlocal passes
         passes += 1
 
-    data = trainer.train_set if part == "train" else trainer.dev_set
+    data = trainer.task.train_set if part == "train" else trainer.task.dev_set
     assert len(data) == total
     trainer.network.register_forward_hook(count)
     bad = int(0.02 * total) + 1
