@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 
-from ctcasr.errors import ConfigError, DataError
+from ctcasr.errors import ConfigError
 from ctcasr.training.batching import Batch, plan_batches
 from ctcasr.training.checkpoints import (
     AVERAGED,
@@ -22,9 +22,12 @@ from ctcasr.training.checkpoints import (
     read_tensors,
     write_tensors,
 )
+from ctcasr.training.coach import Coach, CoachLog
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.display import Display
-from ctcasr.training.problems import ProblemLog
+from ctcasr.training.monitor import EpochTotals
+from ctcasr.training.problems import ProblemLog, Step
+from ctcasr.training.records import Record
 from ctcasr.training.run_folder import (
     CHECKPOINTS,
     SUMMARY,
@@ -41,17 +44,6 @@ def bf16_is_native() -> bool:
     """Tell whether this CPU multiplies bf16 matrices in hardware."""
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
     return bool(supported) or bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
-
-
-@dataclass
-class EpochTotals:
-    """What one process saw in an epoch."""
-
-    loss: float = 0.0
-    size: float = 0.0
-    amount: float = 0.0
-    norms: list[float] = field(default_factory=list)
-    problems: dict[int, str] = field(default_factory=dict)
 
 
 class Trainer:
@@ -88,6 +80,10 @@ class Trainer:
         first_epoch = self.progress.epoch + 1
         return MetricsLog(self.config.run.folder, first_epoch, active=self.accelerator.is_main_process)
 
+    def _coach_log(self, records: Sequence[Record]) -> CoachLog:
+        coach = Coach(self.config, len(self.task.part.examples), records)
+        return CoachLog(self.config.run.folder, coach, active=self.accelerator.is_main_process)
+
     def _check_folder(self, resume: bool) -> None:
         if resume and not self.checkpoints.has_last():
             raise ConfigError(
@@ -119,6 +115,7 @@ class Trainer:
         with (
             Display(settings.epochs, self.accelerator.is_main_process) as display,
             self._metrics_log() as log,
+            self._coach_log(log.kept) as coach,
         ):
             while self.progress.epoch < settings.epochs:
                 started = time.perf_counter()
@@ -128,10 +125,12 @@ class Trainer:
                 self.progress.epoch += 1
                 record = self._record(totals, evaluation, steps) | {
                     "train_seconds": round(trained - started, 3),
+                    "waiting_seconds": round(totals.waiting_seconds, 3),
                     "seconds": round(time.perf_counter() - started, 3),
                 }
                 self._finish_epoch(record, evaluation, log)
                 display.epoch(record)
+                display.say(coach.hear(record))
         evaluation = self._average()
         self._leave_group()
         return evaluation
@@ -151,7 +150,7 @@ class Trainer:
         torch.manual_seed((config.run.seed * 100_003 + epoch) * 1009 + self.accelerator.process_index)
         self.model.train()
         totals = EpochTotals()
-        for number, batch in enumerate(self.task.batches(plan, epoch)):
+        for number, batch in enumerate(totals.waited_for(self.task.batches(plan, epoch))):
             # Batch counts differ a little between epochs: the schedule follows the share of the epoch.
             steps = config.optimizer.epochs * len(plan)
             rate = learning_rate(config.optimizer, epoch * len(plan) + number, steps)
@@ -168,13 +167,16 @@ class Trainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             outputs = self.model(*inputs)
         losses, sizes = self.task.losses(outputs, batch)
-        self._check_finite(losses, batch)
+        examples = [str(self.task.part.examples[number]) for number in batch.examples]
+        step = Step(self.progress.step, examples, self.config.optimizer)
+        step.check_losses(losses)
         size = (sizes * batch.weights).sum()
         all_sizes = self.accelerator.reduce(size, "sum").clamp_min(1)
         loss = (losses * batch.weights).sum()
         # Processes average their gradients: times their number gives the mean over the symbols (or frames) of them all.
         self.accelerator.backward(loss * self.accelerator.num_processes / all_sizes)
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip_norm)
+        step.check_gradient(float(norm))
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.progress.step += 1
@@ -188,40 +190,19 @@ class Trainer:
         )
         totals.problems |= dict(batch.problems)
 
-    def _check_finite(self, losses: Tensor, batch: Batch) -> None:
-        wrong = ~torch.isfinite(losses.detach())
-        if wrong.any():
-            examples = self.task.part.examples
-            names = [str(examples[batch.examples[row]]) for row in wrong.nonzero().flatten().tolist()]
-            raise DataError(
-                f"the loss is not finite at step {self.progress.step} for {', '.join(names[:5])} "
-                f"({len(names)} of {len(losses)} in the batch); look at these examples, or lower "
-                f"optimizer.learning_rate ({self.config.optimizer.learning_rate:g}), and go on with --resume"
-            )
-
-    def _record(self, totals: EpochTotals, evaluation: Evaluation, steps: int) -> dict[str, float | int]:
-        settings = self.config.optimizer
-        sums = self.accelerator.reduce(
-            torch.tensor([totals.loss, totals.size, totals.amount], device=self.device, dtype=torch.float64),
-            "sum",
-        ).tolist()
-        norms = np.array(totals.norms)
+    def _record(self, totals: EpochTotals, evaluation: Evaluation, steps: int) -> Record:
+        settings, epoch = self.config.optimizer, self.progress.epoch
         return {
-            "epoch": self.progress.epoch,
+            "epoch": epoch,
             "steps": self.progress.step,
-            "learning_rate": learning_rate(
-                settings, self.progress.epoch * steps - 1, settings.epochs * steps
-            ),
-            "train_loss": sums[0] / max(1.0, sums[1]),
+            "learning_rate": learning_rate(settings, epoch * steps - 1, settings.epochs * steps),
             "dev_loss": evaluation.loss,
             **_named(evaluation),
-            "gradient_norm": float(np.median(norms)),
-            "clipped_share": float((norms > settings.clip_norm).mean()),
-            self.task.size_unit: round(sums[2], 3),
-            "left_out": len(totals.problems),
+            **evaluation.signs,
+            **totals.record(self.accelerator, settings.clip_norm, self.task.size_unit),
         }
 
-    def _finish_epoch(self, record: dict[str, float | int], evaluation: Evaluation, log: MetricsLog) -> None:
+    def _finish_epoch(self, record: Record, evaluation: Evaluation, log: MetricsLog) -> None:
         if self.accelerator.is_main_process:
             scores = (evaluation.error, evaluation.loss)
             self.checkpoints.note_epoch(self.progress, scores, self.network)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import tomli_w
 from pydantic import ValidationError
@@ -15,11 +15,11 @@ from torch.utils.tensorboard import SummaryWriter
 from ctcasr.errors import ConfigError
 from ctcasr.features import GlobalStatistics
 from ctcasr.training.config import TrainingConfig
+from ctcasr.training.records import METRICS, Record
 
 CONFIG = "config.toml"
 TOKENS = "tokens.txt"
 DICTIONARY = "lexicon.txt"
-METRICS = "metrics.jsonl"
 STATISTICS = "statistics.json"
 SUMMARY = "summary.json"
 CHECKPOINTS = "checkpoints"
@@ -76,7 +76,7 @@ def read_statistics(folder: Path) -> GlobalStatistics | None:
 
 
 class MetricsLog:
-    """Append one record an epoch to `metrics.jsonl` and to TensorBoard events.
+    """Append one record an epoch to `metrics.jsonl` and to TensorBoard events; `kept` are those from before a kill.
 
     One process of a run is `active`; the logs of the others do nothing.
     """
@@ -84,24 +84,26 @@ class MetricsLog:
     def __init__(self, folder: Path, first_epoch: int, *, active: bool = True) -> None:
         """Open the log; records of epochs from `first_epoch` on, left by a killed run, are dropped."""
         self.path = folder / METRICS
+        self.kept = self._records_before(first_epoch)
         self._events: SummaryWriter | None = None
         if active:
-            self._drop_from(first_epoch)
+            write_whole(self.path, "".join(json.dumps(record) + "\n" for record in self.kept))
             self._events = SummaryWriter(str(folder / "events"), purge_step=first_epoch)
 
-    def _drop_from(self, epoch: int) -> None:
+    def _records_before(self, epoch: int) -> list[Record]:
+        kept: list[Record] = []
         if not self.path.exists():
-            return
-        kept = []
+            return kept
         for line in self.path.read_text(encoding="utf-8").splitlines():
             try:
-                if json.loads(line)["epoch"] < epoch:
-                    kept.append(line + "\n")
+                record = json.loads(line)
+                if record["epoch"] < epoch:
+                    kept.append(record)
             except ValueError:
                 continue  # a record cut off by a kill: its epoch runs again
-        write_whole(self.path, "".join(kept))
+        return kept
 
-    def write(self, record: dict[str, Any]) -> None:
+    def write(self, record: Record) -> None:
         """Append one epoch's record."""
         if self._events is None:
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -22,11 +22,13 @@ class Evaluation:
         loss: in nats a symbol, frame, token or label, whatever the task's losses are summed over.
         scores: shares from 0 to 1 by their names in `metrics.jsonl`, where they begin with `dev_`.
         error: by which epochs are chosen, the lower the better.
+        signs: what else tells how the training goes, by its name in `metrics.jsonl`.
     """
 
     loss: float
     scores: Mapping[str, float]
     error: float
+    signs: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Return the scores in percent, as `WER 5.12 %, CER 2.40 %`."""

@@ -19,10 +19,11 @@ from ctcasr.models import consistency_loss, ctc_loss, smoothing_loss
 from ctcasr.text import Vocabulary
 from ctcasr.training.checkpoints import CheckpointFolder, read_tensors
 from ctcasr.training.config import read_config
-from ctcasr.training.loop import EpochTotals, Trainer
+from ctcasr.training.loop import Trainer
+from ctcasr.training.monitor import EpochTotals
 from ctcasr.training.transcribing import TranscriptionTask
 
-TIMINGS = ("seconds", "train_seconds")
+TIMINGS = ("seconds", "train_seconds", "waiting_seconds")
 
 
 def metrics(folder: Path) -> list[dict[str, Any]]:
