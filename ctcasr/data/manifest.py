@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,14 @@ def read_manifest(path: Path) -> list[Utterance]:
     if not utterances:
         raise DataError(f"{path}: lists no utterance; expected one JSON object a line")
     return list(utterances.values())
+
+
+def by_shard(utterances: Sequence[Utterance]) -> list[list[int]] | None:
+    """Return the numbers of utterances by the shard that they are in; None where all have files of their own."""
+    groups: dict[Path | None, list[int]] = {}
+    for number, utterance in enumerate(utterances):
+        groups.setdefault(utterance.audio_path if utterance.byte_span else None, []).append(number)
+    return None if groups.keys() == {None} else list(groups.values())
 
 
 def parse_utterance(line: str, path: Path, where: str) -> Utterance:

@@ -78,12 +78,12 @@ def _write_shard(
             temporary.open("wb") as file,
             tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar,
         ):
-                for number, utterance in remaining:
-                    written.append(
-                        _add(tar, file, f"{number:08d}", replace(utterance, audio_path=path), utterance)
-                    )
-                    if file.tell() >= most_bytes:
-                        break
+            for number, utterance in remaining:
+                written.append(
+                    _add(tar, file, f"{number:08d}", replace(utterance, audio_path=path), utterance)
+                )
+                if file.tell() >= most_bytes:
+                    break
         if written:
             temporary.replace(path)
     finally:

@@ -33,12 +33,14 @@ class Progress:
         step: steps of the optimiser.
         best: the best epochs as `(character error rate, loss, epoch)`, best first.
         batch: batches done of the epoch that is not finished.
+        plan: a sum over the batches of the last epoch that was begun; see `planning.plan_digest`.
     """
 
     epoch: int = 0
     step: int = 0
     best: list[tuple[float, float, int]] = field(default_factory=list)
     batch: int = 0
+    plan: str = ""
 
     def __str__(self) -> str:
         return f"epoch {self.epoch + 1}, batch {self.batch + 1}" if self.batch else f"epoch {self.epoch + 1}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,17 @@ class SpeechBatch(Batch):
     kept_bins: Tensor
     origins: tuple[tuple[Piece, ...], ...]
     speeds: tuple[float, ...]
+
+    def resized(self, length: int, frames: int) -> SpeechBatch:
+        """Return the batch with all rows of the same length of inputs, cut or padded, which gives so many frames."""
+        more = length - self.inputs.shape[1]
+        padding = (0, more) if self.inputs.ndim == 2 else (0, 0, 0, more)
+        return replace(
+            self,
+            inputs=torch.nn.functional.pad(self.inputs, padding),
+            lengths=torch.full_like(self.lengths, length),
+            kept_frames=torch.ones_like(self.kept_frames[..., :1]).expand(-1, -1, frames),
+        )
 
 
 def subsampled(frames: int, factor: int) -> int:

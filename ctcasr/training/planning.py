@@ -36,11 +36,12 @@ def plan_epoch(part: TrainingPart, epoch: Epoch) -> list[list[int]]:
     another, then the next few, so that few files are read at a time. A window that holds all shards mixes as if
     there were none.
     """
-    order = np.random.default_rng((epoch.seed, epoch.number, 1)).permutation(len(part.shards)).tolist()
+    shards = part.shards or [range(len(part.sizes))]
+    order = np.random.default_rng((epoch.seed, epoch.number, 1)).permutation(len(shards)).tolist()
     rng = np.random.default_rng((epoch.seed, epoch.number))
     plan: list[list[int]] = []
     for first in range(0, len(order), epoch.shards):
-        window = sorted(chain.from_iterable(part.shards[shard] for shard in order[first : first + epoch.shards]))
+        window = sorted(chain.from_iterable(shards[shard] for shard in order[first : first + epoch.shards]))
         batches = plan_batches([part.sizes[number] for number in window], part.budget, rng, epoch.parts)
         plan += [[window[place] for place in batch] for batch in batches]
     return plan

@@ -49,14 +49,16 @@ class TrainingPart:
         examples: which say in messages who they are.
         sizes: of each, in the task's `size_unit`.
         budget: of a batch on one process, padding included, in the same unit.
-        shards: numbers of the examples that stand in one file, for each file; one group where each has its own.
+        budget_key: name, in the section `batches`, of the setting that the budget follows.
+        shards: numbers of the examples that stand in one file, for each file; None where each has its own.
     """
 
     manifest: Path
     examples: Sequence[object]
     sizes: Sequence[float]
     budget: float
-    shards: Sequence[Sequence[int]]
+    budget_key: str = "seconds"
+    shards: Sequence[Sequence[int]] | None = None
 
 
 class Task(Protocol, Generic[AnyBatch]):

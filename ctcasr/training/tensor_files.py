@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -33,7 +34,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], state: str = "") ->
     """
     temporary = path.with_name(path.name + ".tmp")
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    try:
+    with told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             save_file(stored, temporary, {_STATE: state, _DIGEST: _digest(stored, state)})
@@ -42,6 +43,17 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], state: str = "") ->
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Write a file of a run, or say in one sentence that it cannot be.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    try:
+        yield
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RunError(
