@@ -35,6 +35,7 @@ from ctcasr.training.stepping import Stepper
 from ctcasr.training.stopping import Stopped, StopRequest
 from ctcasr.training.tasks import Evaluation, Task
 from ctcasr.training.tensor_files import load_weights, read_tensors, write_tensors
+from ctcasr.training.threads import limit_threads
 from ctcasr.training.transcribing import TranscriptionTask
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Trainer:
             CtcAsrError: what the task raises: a manifest is wrong, a bundle that aligns is damaged.
         """
         self.config = config
+        limit_threads()
         self.accelerator = Accelerator(cpu=config.run.device == "cpu")
         self.device = self.accelerator.device
         self.checkpoints = CheckpointFolder(config.run.folder / CHECKPOINTS, config.run.average)
