@@ -7,9 +7,8 @@ from pathlib import Path
 
 import typer
 
-from ctcasr.cli.inputs import Input, opened
+from ctcasr.cli.inputs import opened
 from ctcasr.cli.meanings import AsJson, UnderstandingModel, as_line, read_texts
-from ctcasr.data import Utterance
 from ctcasr.errors import BundleError, CtcAsrError
 from ctcasr.runtime.understanding import Meaning, Understander
 
@@ -42,19 +41,12 @@ def command(
     with opened([Path(name) for name in inputs]) as recordings:
         for recording in recordings:
             try:
-                _tell(recording.shown, _hear(understander, recording), json)
+                _tell(recording.shown, understander.hear(recording.source), json)
             except CtcAsrError as error:
                 failed += 1
                 print(f"error: {error}", file=sys.stderr)
     if failed:
         raise typer.Exit(1)
-
-
-def _hear(understander: Understander, recording: Input) -> Meaning:
-    source = recording.source
-    if isinstance(source, Utterance):
-        return understander.hear(source.audio_path, source.offset_seconds, source.duration_seconds)
-    return understander.hear(source)
 
 
 def _tell(name: str, meaning: Meaning, json: bool) -> None:

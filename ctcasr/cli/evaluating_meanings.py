@@ -72,7 +72,7 @@ def _count(tally: Tally, example: Sentence | Utterance, understander: Understand
     tally.examples += 1
     if isinstance(example, Utterance):
         try:
-            meaning = understander.hear(example.audio_path, example.offset_seconds, example.duration_seconds)
+            meaning = understander.hear(example)
         except AudioError as error:
             tally.failures += 1
             print(f"error: {error}", file=sys.stderr)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ctcasr.data.manifest import field_of, parse_object, read_records
+from ctcasr.data.manifest import field_of, parse_object, read_listed
 from ctcasr.errors import DataError
 
 
@@ -43,7 +43,7 @@ def read_sentences(path: Path) -> list[Sentence]:
     Raises:
         DataError: the file is unreadable or empty, or a line is not such an object or repeats an id.
     """
-    return read_records(path, _parse)
+    return read_listed(path, _parse)
 
 
 def _parse(line: str, path: Path, where: str) -> Sentence:

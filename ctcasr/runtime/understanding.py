@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ctcasr import audio
 from ctcasr.crf import Chain, ChainBatch, best_tags, forward_backward
+from ctcasr.data import Utterance, load_utterance
 from ctcasr.errors import BundleError, ConfigError, DataError
 from ctcasr.features import FeatureExtractor
 from ctcasr.runtime.bundle import DESCRIPTION, find_model
@@ -125,8 +126,8 @@ class Understander:
         )
         return self._meaning(scores, tuple(words))
 
-    def hear(self, path: Path, offset_seconds: float = 0.0, duration_seconds: float | None = None) -> Meaning:
-        """Return what a recording, or a stretch of it, is.
+    def hear(self, recording: Path | Utterance) -> Meaning:
+        """Return what a recording, or an utterance of a manifest, is.
 
         Raises:
             AudioError: it cannot be read.
@@ -135,12 +136,13 @@ class Understander:
         features = self.bundle.description.features
         if features is None or self._extractor is None:
             raise DataError(f"{self.bundle.folder}: reads words; give it text instead of recordings")
-        waveform = audio.load(
-            path, features.sample_rate, offset_seconds=offset_seconds, duration_seconds=duration_seconds
-        )
+        if isinstance(recording, Utterance):
+            waveform = load_utterance(recording, features.sample_rate)
+        else:
+            waveform = audio.load(recording, features.sample_rate)
         frames = self._extractor(waveform)
         if not len(frames):
-            raise DataError(f"{path}: is too short for one frame of features; nothing can be said of it")
+            raise DataError(f"{recording}: is too short for one frame of features; nothing can be said of it")
         scores = self._run({"features": frames[None], "feature_lengths": np.array([len(frames)], np.int64)})
         return self._meaning(scores, ())
 

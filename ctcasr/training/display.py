@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ctcasr.training.records import Record
 from ctcasr.training.tasks import score_name
 
 
@@ -50,7 +52,7 @@ class Display:
         """Show the batches of the epoch in the bar's text."""
         self._progress.update(self._task, description=f"training, batch {done}/{total}")
 
-    def epoch(self, record: dict[str, float | int]) -> None:
+    def epoch(self, record: Record) -> None:
         """Print the epoch's line, and the header above the first and each twentieth."""
         scores = [name for name in record if name.startswith("dev_") and name != "dev_loss"]
         columns = [f"dev {score_name(name[4:])} %" for name in scores]
@@ -69,3 +71,8 @@ class Display:
             soft_wrap=True,
         )
         self._progress.update(self._task, completed=record["epoch"])
+
+    def say(self, sentences: Sequence[str]) -> None:
+        """Print what the coach says."""
+        for sentence in sentences:
+            self._console.print(f"coach: {sentence}", markup=False, soft_wrap=True)

@@ -8,10 +8,11 @@ from pathlib import Path
 from ctcasr.errors import ConfigError
 from ctcasr.runtime.bundle import DESCRIPTION, MODEL_FILES, BundleDescription
 from ctcasr.runtime.understanding_bundle import UnderstandingDescription
-from ctcasr.training.checkpoints import AVERAGED, read_tensors
+from ctcasr.training.checkpoints import AVERAGED
 from ctcasr.training.config import read_config
 from ctcasr.training.onnx_graph import save_models
 from ctcasr.training.run_folder import CHECKPOINTS, CONFIG
+from ctcasr.training.tensor_files import read_tensors
 from ctcasr.training.transcription_export import Origin, transcription_content
 from ctcasr.training.understanding_export import understanding_content
 

@@ -1,15 +1,19 @@
-"""Examples that cannot be used: named once, counted, and too many of them an error."""
+"""Examples that cannot be used: named once, counted, and too many of them an error; steps that spoil the weights."""
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from torch import Tensor
 
 from ctcasr.errors import DataError
+from ctcasr.training.config import OptimizerSettings
 
 logger = logging.getLogger(__name__)
 
@@ -55,4 +59,51 @@ class ProblemLog:
         return DataError(
             f"{manifest}: {count} of {len(examples)} utterances cannot be used, more than "
             f"data.max_bad_share ({self.max_share:g}); the first is {examples[index]}: {reason}"
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """A training step, for the messages that it may end in.
+
+    Attributes:
+        number: from the start of the run.
+        examples: names of those in its batch.
+        settings: by which its length is set.
+    """
+
+    number: int
+    examples: Sequence[str]
+    settings: OptimizerSettings
+
+    def check_losses(self, losses: Tensor) -> None:
+        """Raise DataError if the loss of an example, `(B,)`, is not finite: name those, and tell who is to blame."""
+        wrong = [
+            name for name, loss in zip(self.examples, losses.tolist(), strict=True) if not math.isfinite(loss)
+        ]
+        if not wrong:
+            return
+        everywhere = len(wrong) == len(self.examples) > 1
+        blame = (
+            "all of them: the weights have left the range of numbers"
+            if everywhere
+            else "look at these examples"
+        )
+        raise DataError(
+            f"the loss is not finite at step {self.number} for {', '.join(wrong[:5])} ({len(wrong)} of "
+            f"{len(self.examples)} in the batch); {blame}{'; ' if everywhere else ', or '}{self._shorter()}"
+        )
+
+    def check_gradient(self, norm: float) -> None:
+        """Raise DataError if the norm of the gradient is not finite, before the weights are spoiled by it."""
+        if not math.isfinite(norm):
+            raise DataError(
+                f"the gradient is not finite at step {self.number}, though the loss is, of a batch of "
+                f"{', '.join(self.examples[:5])} ({len(self.examples)} in all); {self._shorter()}"
+            )
+
+    def _shorter(self) -> str:
+        return (
+            f"lower optimizer.learning_rate ({self.settings.learning_rate:g}) or optimizer.clip_norm "
+            f"({self.settings.clip_norm:g}), and go on with --resume"
         )

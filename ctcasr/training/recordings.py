@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from ctcasr.data import Utterance, read_manifest
+from ctcasr.data import Utterance, by_shard, read_manifest
 from ctcasr.errors import ConfigError, DataError
 from ctcasr.models.subsampling import ConvSubsampling
 from ctcasr.runtime.understanding_bundle import LABELS
@@ -74,7 +74,11 @@ class RecordingTask(UnderstandingTask[SpeechBatch]):
         )
         slowest = min(config.augment.speeds)
         self.part = TrainingPart(
-            config.data.train, self.train_set, _sizes(self.train_set), config.batches.seconds * slowest
+            config.data.train,
+            self.train_set,
+            _sizes(self.train_set),
+            config.batches.seconds * slowest,
+            shards=by_shard(self.train_set),
         )
         vocabulary = LabelVocabulary((BLANK, *labels.names))
         self.feeder = Feeder(config, vocabulary, self.statistics, accelerator)
@@ -107,6 +111,10 @@ class RecordingTask(UnderstandingTask[SpeechBatch]):
     def inputs(self, batch: SpeechBatch) -> tuple[Tensor, ...]:
         """Return features and their lengths."""
         return self.feeder.features(batch)
+
+    def resized(self, batch: SpeechBatch, size: float) -> SpeechBatch:
+        """Return the batch with so many seconds in each row, at the slowest speed."""
+        return self.feeder.resized(batch, size)
 
     def truth(self, batch: SpeechBatch) -> Truth:
         """Return the labels; of a recording that cannot be used, none."""

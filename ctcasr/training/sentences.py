@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ from ctcasr.data.sentences import Sentence, read_sentences
 from ctcasr.errors import ConfigError, DataError
 from ctcasr.models.tokens import TokenFront
 from ctcasr.runtime.understanding_bundle import CHARACTERS, LABELS, TAGS, WORDS
-from ctcasr.text.tokens import Names, TokenVocabulary
+from ctcasr.text.tokens import UNKNOWN, Names, TokenVocabulary
 from ctcasr.training.batching import Batch, plan_batches
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.dataset import Key
@@ -44,6 +44,18 @@ class SentenceBatch(Batch):
     lengths: Tensor
     tags: Tensor
     labels: Tensor
+
+    def resized(self, length: int) -> SentenceBatch:
+        """Return the batch with so many words in each row, cut or lengthened by unknown ones."""
+        more = length - self.words.shape[1]
+        pad = torch.nn.functional.pad
+        return replace(
+            self,
+            words=pad(self.words, (0, more), value=UNKNOWN),
+            characters=pad(self.characters, (0, 0, 0, more), value=UNKNOWN),
+            lengths=torch.full_like(self.lengths, length),
+            tags=pad(self.tags, (0, more)) if self.tags.shape[1] else self.tags,
+        )
 
 
 class SentenceDataset(Dataset[SentenceExample]):
@@ -114,9 +126,9 @@ class SentenceTask(UnderstandingTask[SentenceBatch]):
         if resume:
             self._check_names()
         self.part = TrainingPart(
-            config.data.train, self.train_set, _sizes(self.train_set), config.batches.tokens
+            config.data.train, self.train_set, _sizes(self.train_set), config.batches.tokens, "tokens"
         )
-        self._load = BatchLoader(accelerator, config.batches.workers)
+        self._load = BatchLoader(accelerator, config.batches)
         self._train, self._dev = (
             SentenceDataset(part, self.vocabulary, targets) for part in (self.train_set, self.dev_set)
         )
@@ -161,6 +173,10 @@ class SentenceTask(UnderstandingTask[SentenceBatch]):
     def inputs(self, batch: SentenceBatch) -> tuple[Tensor, ...]:
         """Return words, characters and lengths."""
         return batch.words, batch.characters, batch.lengths
+
+    def resized(self, batch: SentenceBatch, size: float) -> SentenceBatch:
+        """Return the batch with so many words in each row."""
+        return batch.resized(max(1, round(size)))
 
     def truth(self, batch: SentenceBatch) -> Truth:
         """Return tags and labels."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -22,11 +22,13 @@ class Evaluation:
         loss: in nats a symbol, frame, token or label, whatever the task's losses are summed over.
         scores: shares from 0 to 1 by their names in `metrics.jsonl`, where they begin with `dev_`.
         error: by which epochs are chosen, the lower the better.
+        signs: what else tells how the training goes, by its name in `metrics.jsonl`.
     """
 
     loss: float
     scores: Mapping[str, float]
     error: float
+    signs: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Return the scores in percent, as `WER 5.12 %, CER 2.40 %`."""
@@ -47,12 +49,16 @@ class TrainingPart:
         examples: which say in messages who they are.
         sizes: of each, in the task's `size_unit`.
         budget: of a batch on one process, padding included, in the same unit.
+        budget_key: name, in the section `batches`, of the setting that the budget follows.
+        shards: numbers of the examples that stand in one file, for each file; None where each has its own.
     """
 
     manifest: Path
     examples: Sequence[object]
     sizes: Sequence[float]
     budget: float
+    budget_key: str = "seconds"
+    shards: Sequence[Sequence[int]] | None = None
 
 
 class Task(Protocol, Generic[AnyBatch]):
@@ -73,6 +79,10 @@ class Task(Protocol, Generic[AnyBatch]):
 
     def inputs(self, batch: AnyBatch) -> tuple[Tensor, ...]:
         """Return what the network is called with."""
+        ...
+
+    def resized(self, batch: AnyBatch, size: float) -> AnyBatch:
+        """Return the batch with each example cut or lengthened to a size, in `size_unit`, whatever was drawn."""
         ...
 
     def losses(self, outputs: tuple[Tensor, ...], batch: AnyBatch) -> tuple[Tensor, Tensor]:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ctcasr.data import Utterance, read_manifest
+from ctcasr.data import Utterance, by_shard, read_manifest
 from ctcasr.errors import ConfigError, DataError
 from ctcasr.features import GlobalStatistics
 from ctcasr.models import AcousticModel, consistency_loss, smoothing_loss
 from ctcasr.text import PhoneVocabulary, read_vocabulary
-from ctcasr.training.checkpoints import load_weights
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.dataset import SpeechBatch
-from ctcasr.training.evaluating import DevSet, evaluate
+from ctcasr.training.evaluating import ScoredSet, evaluate, sample
 from ctcasr.training.feeding import Feeder
 from ctcasr.training.objectives import make_objective, topology_of
 from ctcasr.training.problems import ProblemLog
@@ -24,7 +24,11 @@ from ctcasr.training.run_folder import DICTIONARY, STATISTICS, TOKENS, write_who
 from ctcasr.training.starting import read_start
 from ctcasr.training.statistics import measure_statistics
 from ctcasr.training.tasks import Evaluation, TrainingPart
+from ctcasr.training.tensor_files import load_weights
 from ctcasr.training.vocabularies import make_vocabulary
+
+MOST_HEARD = 50
+"""Utterances of the training set that are scored after each epoch, if dev has as many."""
 
 
 class TranscriptionTask:
@@ -61,7 +65,11 @@ class TranscriptionTask:
         durations = [utterance.duration_seconds for utterance in self.train_set]
         slowest = min(config.augment.speeds)
         self.part = TrainingPart(
-            config.data.train, self.train_set, durations, config.batches.seconds * slowest
+            config.data.train,
+            self.train_set,
+            durations,
+            config.batches.seconds * slowest,
+            shards=by_shard(self.train_set),
         )
         self.feeder = Feeder(config, self.vocabulary, statistics, accelerator)
         self.objective, self.dev_objective = (
@@ -100,6 +108,10 @@ class TranscriptionTask:
         """Return features and their lengths."""
         return self.feeder.features(batch)
 
+    def resized(self, batch: SpeechBatch, size: float) -> SpeechBatch:
+        """Return the batch with so many seconds in each row, at the slowest speed."""
+        return self.feeder.resized(batch, size)
+
     def losses(self, outputs: tuple[Tensor, ...], batch: SpeechBatch) -> tuple[Tensor, Tensor]:
         """Return losses and sizes; a loss is the mean over the maskings, and how far these disagree."""
         log_probs, input_lengths = outputs
@@ -113,10 +125,29 @@ class TranscriptionTask:
         return losses, self.objective.sizes(input_lengths[: len(losses)], batch)
 
     def evaluate(self, network: nn.Module) -> Evaluation:
-        """Decode the dev set greedily and score it; see `evaluating.evaluate`."""
-        dataset = self.feeder.dataset(self.dev_set, self.dev_objective.problems, held_out=True)
-        dev = DevSet(dataset, self.dev_objective, self.topology)
-        return evaluate(network, self.feeder, self.problems, dev)
+        """Decode the dev set greedily and score it, see `evaluating.evaluate`, and a sample of the training set."""
+        config, topology = self.config, self.topology
+        heard = sample(len(self.train_set), min(MOST_HEARD, len(self.dev_set)))
+        parts = (
+            (config.data.dev, self.dev_set, range(len(self.dev_set)), self.dev_objective),
+            (config.data.train, self.train_set, heard, self.objective),
+        )
+        dev, train = (
+            evaluate(
+                network,
+                self.feeder,
+                self.problems,
+                ScoredSet(
+                    manifest,
+                    self.feeder.dataset(utterances, objective.problems, held_out=True),
+                    chosen,
+                    objective,
+                    topology,
+                ),
+            )
+            for manifest, utterances, chosen, objective in parts
+        )
+        return replace(dev, signs={**dev.signs, "train_wer": train.scores["wer"]})
 
     def write(self, folder: Path) -> None:
         """Write the vocabulary, its dictionary where it has one, and global statistics."""

@@ -17,11 +17,11 @@ from ctcasr.errors import ConfigError
 from ctcasr.models import AcousticModel
 from ctcasr.runtime.bundle import FORMAT_VERSION, LEXICON, TOKENS, BundleDescription, TrainingSummary
 from ctcasr.text import PhoneVocabulary, Units, read_vocabulary
-from ctcasr.training.checkpoints import load_weights
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.objectives import topology_of
 from ctcasr.training.onnx_graph import build_graph
 from ctcasr.training.run_folder import DICTIONARY, METRICS, SUMMARY, read_statistics
+from ctcasr.training.tensor_files import load_weights
 
 Description = TypeVar("Description")
 

@@ -68,6 +68,10 @@ class UnderstandingTask(ABC, Generic[AnyBatch]):
         """Return what the network is called with."""
 
     @abstractmethod
+    def resized(self, batch: AnyBatch, size: float) -> AnyBatch:
+        """Return the batch with each example cut or lengthened to a size."""
+
+    @abstractmethod
     def truth(self, batch: AnyBatch) -> Truth:
         """Return what is to be said."""
 
