@@ -18,10 +18,11 @@ from ctcasr.errors import BundleError, ConfigError, DataError
 from ctcasr.runtime import Recognizer
 from ctcasr.runtime.understanding import Understander
 from ctcasr.scoring.spans import count_spans
-from ctcasr.training.checkpoints import CheckpointFolder, read_tensors
+from ctcasr.training.checkpoints import CheckpointFolder
 from ctcasr.training.config import read_config
 from ctcasr.training.export import export_bundle
 from ctcasr.training.loop import Trainer
+from ctcasr.training.tensor_files import read_tensors
 from tests.training.conftest import RATE, TEXTS, seconds_of
 
 CITIES = ("rome", "new york", "berlin", "los angeles", "oslo", "bonn")
