@@ -50,33 +50,38 @@ class FeatureExtractor:
         `warp` scales the frequencies of the filters, to vary a voice in training.
         """
         filters = self._filters if warp == 1.0 else mel_filters(self.settings, warp).astype(np.float32)
-        features: Floats = self._log_mel(waveform, filters)
-        if self._cosines is not None:
-            features = features @ self._cosines
-        if self.settings.deltas:
-            parts = [features]
-            for _ in range(self.settings.deltas):
-                parts.append(_deltas(parts[-1]))
-            features = np.concatenate(parts, axis=1)
-        return np.asarray(self._normalise(features), np.float32)
-
-    def _log_mel(self, waveform: Float32, filters: Float32) -> Float32:
         settings = self.settings
-        if settings.preemphasis:
-            shifted = np.concatenate((waveform[:1] * 0, waveform[:-1]))
-            waveform = waveform - np.float32(settings.preemphasis) * shifted
-        frames = settings.frames(len(waveform))
-        half = settings.fft_size // 2
+        frames, half = settings.frames(len(waveform)), settings.fft_size // 2
         padded = np.zeros(max(half + len(waveform), (frames - 1) * settings.hop_samples) + settings.fft_size)
-        padded[half : half + len(waveform)] = waveform
+        padded[half : half + len(waveform)] = self.emphasised(waveform)
+        return self.finished(self.statics(padded, frames, filters))
+
+    def emphasised(self, waveform: Float32, before: float = 0.0) -> Float32:
+        """Return the waveform `(N,)` with its high frequencies raised; `before` is the sample before it."""
+        if not self.settings.preemphasis:
+            return waveform
+        shifted = np.concatenate((np.full(min(1, len(waveform)), before, np.float32), waveform[:-1]))
+        return waveform - np.float32(self.settings.preemphasis) * shifted
+
+    def statics(self, padded: Floats, frames: int, filters: Float32 | None = None) -> Floats:
+        """Return log-mel energies or cepstra `(frames, bins)`; frame t lies `fft_size` samples from t hops on."""
+        settings = self.settings
         views = np.lib.stride_tricks.sliding_window_view(padded, settings.fft_size)[:: settings.hop_samples]
         energies = np.empty((frames, settings.mel_bins), np.float32)
         for start in range(0, frames, _BLOCK_FRAMES):
             stop = min(start + _BLOCK_FRAMES, frames)
             spectrum = np.fft.rfft(views[start:stop] * self._window)
             power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-            np.matmul(power, filters, out=energies[start:stop])
-        return np.log(np.maximum(energies, np.float32(ENERGY_FLOOR), out=energies), out=energies)
+            np.matmul(power, self._filters if filters is None else filters, out=energies[start:stop])
+        logs = np.log(np.maximum(energies, np.float32(ENERGY_FLOOR), out=energies), out=energies)
+        return logs if self._cosines is None else logs @ self._cosines
+
+    def finished(self, statics: Floats) -> Float32:
+        """Return the features `(T, F)` of log-mel energies or cepstra `(T, bins)`: deltas appended, normalised."""
+        parts = [statics]
+        for _ in range(self.settings.deltas):
+            parts.append(_deltas(parts[-1]))
+        return np.asarray(self._normalise(np.concatenate(parts, axis=1)), np.float32)
 
     def _normalise(self, features: Floats) -> Floats:
         if self.settings.normalization == "none":
