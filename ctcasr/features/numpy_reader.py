@@ -18,7 +18,7 @@ from ctcasr.features.settings import (
 Float32 = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.floating]
 
-_BLOCK_FRAMES = 256  # a block of frames and its spectrum stay in the second-level cache
+_BLOCK_FRAMES = 128  # a block of frames and its spectrum stay in the second-level cache
 
 
 class FeatureExtractor:
@@ -66,22 +66,36 @@ class FeatureExtractor:
     def statics(self, padded: Floats, frames: int, filters: Float32 | None = None) -> Floats:
         """Return log-mel energies or cepstra `(frames, bins)`; frame t lies `fft_size` samples from t hops on."""
         settings = self.settings
-        views = np.lib.stride_tricks.sliding_window_view(padded, settings.fft_size)[:: settings.hop_samples]
+        filters = self._filters if filters is None else filters
+        views = np.lib.stride_tricks.sliding_window_view(padded, settings.fft_size)
+        views = views[: frames * settings.hop_samples : settings.hop_samples]
         energies = np.empty((frames, settings.mel_bins), np.float32)
+        # Written again and again: memory that is asked for and given back makes threads wait for each other.
+        rows, columns = min(frames, _BLOCK_FRAMES), settings.fft_size // 2 + 1
+        windowed = np.empty((rows, settings.fft_size))
+        spectrum = np.empty((rows, columns), np.complex128)
+        power = np.empty((rows, columns), np.float32)
         for start in range(0, frames, _BLOCK_FRAMES):
-            stop = min(start + _BLOCK_FRAMES, frames)
-            spectrum = np.fft.rfft(views[start:stop] * self._window)
-            power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-            np.matmul(power, self._filters if filters is None else filters, out=energies[start:stop])
+            block = views[start : start + _BLOCK_FRAMES]
+            count = len(block)
+            np.multiply(block, self._window, out=windowed[:count])
+            np.fft.rfft(windowed[:count], out=spectrum[:count])
+            squares = spectrum[:count].view(np.float64)
+            np.square(squares, out=squares)
+            np.add(squares[:, 0::2], squares[:, 1::2], out=power[:count], casting="same_kind")
+            np.matmul(power[:count], filters, out=energies[start : start + count])
         logs = np.log(np.maximum(energies, np.float32(ENERGY_FLOOR), out=energies), out=energies)
         return logs if self._cosines is None else logs @ self._cosines
 
     def finished(self, statics: Floats) -> Float32:
         """Return the features `(T, F)` of log-mel energies or cepstra `(T, bins)`: deltas appended, normalised."""
-        parts = [statics]
-        for _ in range(self.settings.deltas):
-            parts.append(_deltas(parts[-1]))
-        return np.asarray(self._normalise(np.concatenate(parts, axis=1)), np.float32)
+        features = statics
+        if self.settings.deltas:
+            parts = [features]
+            for _ in range(self.settings.deltas):
+                parts.append(_deltas(parts[-1]))
+            features = np.concatenate(parts, axis=1)
+        return np.asarray(self._normalise(features), np.float32)
 
     def _normalise(self, features: Floats) -> Floats:
         if self.settings.normalization == "none":
