@@ -27,13 +27,7 @@ from ctcasr.runtime.ordered import map_ordered
 from ctcasr.runtime.pauses import PauseSplitter, SegmentRows
 from ctcasr.runtime.segment_decoder import SegmentDecoder
 from ctcasr.runtime.session import AcousticSession
-from ctcasr.runtime.streaming import (
-    RecognitionStream,
-    RowSource,
-    StreamParts,
-    StreamSettings,
-    WindowedRows,
-)
+from ctcasr.runtime.streaming import RecognitionStream, RowSource, StreamParts, StreamSettings, WindowedRows
 from ctcasr.runtime.transcript import Segment, Transcript, transcript_of
 from ctcasr.runtime.window_cutting import WindowCutter, WindowSettings
 
@@ -178,16 +172,14 @@ class Recognizer:
             BundleError: the network of the bundle for streams is damaged.
             ConfigError: the sample rate is out of range.
         """
-        rate = self.bundle.description.features.sample_rate
-        network = self._stream_network
-        rows: RowSource
-        if network is None:
-            settings = settings or StreamSettings()
-            cutter = self.cutter(settings.long_audio.windows)
-            rows = WindowedRows(self.log_probs, cutter, settings.latency_seconds)
-        else:
-            settings = settings or StreamSettings(step_seconds=STEP_SECONDS)
-            rows = IncrementalRows(network, self._extractor, self.bundle, settings.step_seconds)
+        network, rate = self._stream_network, self.bundle.description.features.sample_rate
+        if settings is None:
+            settings = StreamSettings() if network is None else StreamSettings(step_seconds=STEP_SECONDS)
+        rows: RowSource = (
+            WindowedRows(self.log_probs, self.cutter(settings.long_audio.windows), settings.latency_seconds)
+            if network is None
+            else IncrementalRows(network, self._extractor, self.bundle, settings.step_seconds)
+        )
         parts = StreamParts(rows, self._decode, self._splitter(settings.long_audio), rate)
         return RecognitionStream(parts, sample_rate or rate)
 
