@@ -1,8 +1,8 @@
 """Recurrent cells: one direction of a layer, on sequences of one batch.
 
-Each is called as torch's `nn.LSTM` is with `batch_first`: from `sequences (B, T, inputs)`, and the state where an earlier
-call ended if there was one, to `outputs (B, T, width)` and the state after the last frame. Parameters are named as
-torch's, so that those that multiply the state have one name in all: `RECURRENT`.
+Each is called as torch's `nn.LSTM` is with `batch_first`: from `sequences (B, T, inputs)`, and the state where an
+earlier call ended if there was one, to `outputs (B, T, width)` and the state after the last frame. Parameters are named
+as torch's: those that multiply the state have one name in all, `RECURRENT`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def make_cell(settings: ModelSettings, inputs: int) -> nn.Module:
 
 
 class _Cell(nn.Module):
-    """What the cells share that torch does not have: weights of inputs and of the state, started as torch starts them."""
+    """What the cells share that torch does not have: weights of inputs and state, started as torch starts them."""
 
     def __init__(self, inputs: int, hidden: int, gates: int, heard: int) -> None:
         super().__init__()
@@ -96,7 +96,9 @@ class LightGru(_Cell):
         super().__init__(inputs, hidden, 2, hidden)
         self.weight_norm = nn.Parameter(torch.ones(2 * hidden))
         nn.init.zeros_(self.bias_ih_l0)
-        for gate in self.weight_hh_l0.data.chunk(2):  # as in the paper, against explosion of the rectified states
+        for gate in self.weight_hh_l0.data.chunk(
+            2
+        ):  # as in the paper, against explosion of the rectified states
             nn.init.orthogonal_(gate)
 
     def normalised(self, sequences: Tensor) -> Tensor:

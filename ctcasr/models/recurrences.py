@@ -44,8 +44,10 @@ def clockwork(inputs: Tensor, weight: Tensor, start: Tensor, active: Sequence[in
     return states
 
 
-def projected_lstm(inputs: Tensor, weight: Tensor, projection: Tensor, start: Tensor, cells: Tensor) -> Tensor:
-    """Return outputs and cells `(T, B, P + H)` of LSTMs whose outputs are projected (Sak et al. 2014, equations 1 to 6).
+def projected_lstm(
+    inputs: Tensor, weight: Tensor, projection: Tensor, start: Tensor, cells: Tensor
+) -> Tensor:
+    """Return outputs and cells `(T, B, P + H)` of LSTMs with projected outputs (Sak et al. 2014, equations 1 to 6).
 
     As there, but without peepholes, as in torch: `c' = f c + i g`, `r' = P (o tanh(c'))`, where the gates i, f, o are
     sigmoids and g is the tanh of `inputs + R r`.

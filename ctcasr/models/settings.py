@@ -21,7 +21,8 @@ class ModelSettings(BaseModel):
     channels: int = Field(32, ge=1, le=1024, description="of the two convolutions")
     cell: Cell = Field("lstm", description="of the recurrent layers")
     bidirectional: bool = Field(
-        True, description="layers read in both directions; false: forward only, which can stream frame by frame"
+        True,
+        description="layers read in both directions; false: forward only, which can stream frame by frame",
     )
     layers: int = Field(3, ge=1, le=16, description="recurrent layers")
     hidden: int = Field(256, ge=1, le=8192, description="cells of each direction of a layer")
@@ -29,10 +30,16 @@ class ModelSettings(BaseModel):
         None, ge=1, le=8192, description="outputs of each direction of a layer, of lstmp: fewer than hidden"
     )
     clock_modules: int | None = Field(
-        None, ge=2, le=12, description="parts of the hidden cells with periods of 1, 2, 4, ... frames, of clockwork"
+        None,
+        ge=2,
+        le=12,
+        description="parts of the hidden cells with periods of 1, 2, 4, ... frames, of clockwork",
     )
     slow_units: int | None = Field(
-        None, ge=1, le=8192, description="units of each direction that change slowly, beside the hidden ones, of scrn"
+        None,
+        ge=1,
+        le=8192,
+        description="units of each direction that change slowly, beside the hidden ones, of scrn",
     )
     layer_norm: bool = Field(True, description="layer normalisation behind each layer")
     residual: bool = Field(False, description="from the second layer on, the input is added to the output")

@@ -40,7 +40,9 @@ class StreamNetwork:
         """
         path = bundle.stream_path
         if path is None:
-            raise BundleError(f"{bundle.folder}: has no network that goes on frame by frame; export the run again")
+            raise BundleError(
+                f"{bundle.folder}: has no network that goes on frame by frame; export the run again"
+            )
         self.path = path
         self._session = load_network(path)
         self._states = {

@@ -90,8 +90,6 @@ class GraphBuilder:
         return proto
 
 
-def value(
-    name: str, shape: Sequence[str | int], kind: int = onnx.TensorProto.FLOAT
-) -> onnx.ValueInfoProto:
+def value(name: str, shape: Sequence[str | int], kind: int = onnx.TensorProto.FLOAT) -> onnx.ValueInfoProto:
     """Describe an input or output of a graph."""
     return helper.make_tensor_value_info(name, kind, list(shape))

@@ -83,9 +83,7 @@ def _native(
     operator, hidden = type(first).__name__, first.hidden_size
 
     def stacked(*names: str) -> npt.NDArray[np.float32]:
-        rows = [
-            [_gates(cell.get_parameter(name), operator) for name in names] for cell in directions
-        ]
+        rows = [[_gates(cell.get_parameter(name), operator) for name in names] for cell in directions]
         return np.stack([np.concatenate(row) for row in rows])
 
     weights = [stacked("weight_ih_l0"), stacked("weight_hh_l0"), stacked("bias_ih_l0", "bias_hh_l0")]
@@ -257,7 +255,8 @@ class _Scan:
         graph, memory = self._graph, self._memory
         shown = self.body.add("Identity", [after[0]])
         outputs = [
-            value(name, ("B", width)) for name, width in zip([*after, shown], [*self._widths, self._widths[0]], strict=True)
+            value(name, ("B", width))
+            for name, width in zip([*after, shown], [*self._widths, self._widths[0]], strict=True)
         ]
         if memory is None:
             batch = graph.add("Unsqueeze", [graph.size(self._frames[0], 1), graph.integers(0)])

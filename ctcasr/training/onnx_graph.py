@@ -49,11 +49,11 @@ def build_graph(model: AcousticModel) -> onnx.ModelProto:
 def build_stream_graph(model: AcousticModel) -> onnx.ModelProto:
     """Return a model of one direction as ONNX for a recording that comes in pieces.
 
-    Maps `features (1, T, F)`, T a multiple of 4, of which the first `feature_lengths (1,)` frames are no padding, and the
-    states where the last piece ended, to `log_probs (1, T', V)` and the states after this piece. A state `state_N` comes
-    back as `next_state_N`; where a recording begins it is zero, and an axis without a size has one entry. Padding may only
-    stand where the recording ends. With a subsampling of 2, each output waits for two more feature frames: the last
-    comes when these, as padding, do.
+    Maps `features (1, T, F)`, T a multiple of 4, of which the first `feature_lengths (1,)` frames are no padding,
+    and the states where the last piece ended, to `log_probs (1, T', V)` and the states after this piece. A state
+    `state_N` comes back as `next_state_N`; where a recording begins it is zero, and an axis without a size has one
+    entry. Padding may only stand where the recording ends. With a subsampling of 2, each output waits for two more
+    feature frames: the last comes when these, as padding, do.
     """
     graph, memory = GraphBuilder(), Memory()
     sequences = graph.add("Transpose", [_stream_subsampling(graph, model, memory)], perm=[1, 0, 2])

@@ -15,7 +15,9 @@ KINDS = [
     FeatureSettings(sample_rate=8000, mel_bins=20, normalization="none"),
     FeatureSettings(sample_rate=8000, mel_bins=20, normalization="global", preemphasis=0.97),
     FeatureSettings(sample_rate=8000, kind="mfcc", mel_bins=20, deltas=2, normalization="none"),
-    FeatureSettings(sample_rate=8000, mel_bins=9, window_seconds=0.004, hop_seconds=0.03, normalization="none"),
+    FeatureSettings(
+        sample_rate=8000, mel_bins=9, window_seconds=0.004, hop_seconds=0.03, normalization="none"
+    ),
 ]
 
 
@@ -30,9 +32,7 @@ def extractor(kind: FeatureSettings) -> FeatureExtractor:
 
 @pytest.mark.parametrize("kind", KINDS, ids=["plain", "global", "deltas", "gaps"])
 @settings(deadline=None, max_examples=25)
-@given(
-    samples=st.integers(1, 3000), cuts=st.lists(st.integers(0, 3000), max_size=8), block=st.integers(1, 9)
-)
+@given(samples=st.integers(1, 3000), cuts=st.lists(st.integers(0, 3000), max_size=8), block=st.integers(1, 9))
 def test_blocks_are_those_of_the_whole(
     kind: FeatureSettings, samples: int, cuts: list[int], block: int
 ) -> None:

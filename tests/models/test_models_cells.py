@@ -25,7 +25,9 @@ every_cell = pytest.mark.parametrize("cell", CELLS)
 
 
 def shape(cell: str, **fields: object) -> ModelSettings:
-    return ModelSettings(**{"cell": cell, "hidden": 6, "layers": 2, "dropout": 0.0} | OWN.get(cell, {}) | fields)
+    return ModelSettings(
+        **{"cell": cell, "hidden": 6, "layers": 2, "dropout": 0.0} | OWN.get(cell, {}) | fields
+    )
 
 
 def layers(cell: str, seed: int = 0, **fields: object) -> RecurrentLayers:
@@ -71,17 +73,21 @@ def test_the_gradient_of_a_cell_is_its_slope(cell: str) -> None:
     torch.manual_seed(3)
     module = make_cell(shape(cell), INPUTS).double()
     names = [name for name, _ in module.named_parameters()]
-    sequences = frames(2, 7).requires_grad_()
     with torch.no_grad():
         _, state = module(frames(2, 3, seed=5))  # what the loop starts from
+    parts = state if isinstance(state, tuple) else (state,)
+    starts = [part.clone().requires_grad_() for part in parts if isinstance(part, Tensor)]
 
-    def outputs(sequences: Tensor, *parameters: Tensor) -> Tensor:
-        found: Tensor = torch.func.functional_call(
-            module, dict(zip(names, parameters, strict=True)), (sequences, state)
-        )[0]
+    def outputs(sequences: Tensor, *values: Tensor) -> Tensor:
+        given = iter(values[len(names) :])
+        start = tuple(next(given) if isinstance(part, Tensor) else part for part in parts)
+        arguments = (sequences, start if isinstance(state, tuple) else start[0])
+        parameters = dict(zip(names, values[: len(names)], strict=True))
+        found: Tensor = torch.func.functional_call(module, parameters, arguments)[0]
         return found
 
-    assert torch.autograd.gradcheck(outputs, (sequences, *module.parameters()), fast_mode=True)
+    inputs = (frames(2, 7).requires_grad_(), *module.parameters(), *starts)
+    assert torch.autograd.gradcheck(outputs, inputs, fast_mode=True)
 
 
 @every_cell
@@ -138,7 +144,8 @@ def test_an_option_changes_the_output(cell: str, fields: dict[str, object]) -> N
 
 
 @pytest.mark.parametrize(
-    ("cell", "name", "other"), [("lstmp", "projection", 3), ("clockwork", "clock_modules", 2), ("scrn", "slow_units", 5)]
+    ("cell", "name", "other"),
+    [("lstmp", "projection", 3), ("clockwork", "clock_modules", 2), ("scrn", "slow_units", 5)],
 )
 def test_an_option_of_one_cell_changes_the_output(cell: str, name: str, other: int) -> None:
     sequences, length = frames(1, 9), torch.tensor([9])
@@ -178,7 +185,11 @@ def test_a_residual_layer_adds_its_inputs() -> None:
 @every_cell
 def test_half_precision_keeps_to_float32(cell: str) -> None:
     torch.manual_seed(4)
-    network, sequences, length = RecurrentLayers(shape(cell, hidden=12), INPUTS), frames(2, 20).float(), torch.tensor([20, 13])
+    network, sequences, length = (
+        RecurrentLayers(shape(cell, hidden=12), INPUTS),
+        frames(2, 20).float(),
+        torch.tensor([20, 13]),
+    )
     with torch.autocast("cpu", torch.bfloat16):
         half = network(sequences, length)
         half.float().sum().backward()
@@ -191,13 +202,22 @@ def test_half_precision_keeps_to_float32(cell: str) -> None:
         ({"cell": "lstmp"}, "model.projection is missing: it is needed for model.cell = 'lstmp'"),
         ({"cell": "clockwork"}, "model.clock_modules is missing"),
         ({"cell": "scrn"}, "model.slow_units is missing"),
-        ({"cell": "gru", "projection": 4}, "model.projection is for model.cell = 'lstmp'; found cell = 'gru'"),
+        (
+            {"cell": "gru", "projection": 4},
+            "model.projection is for model.cell = 'lstmp'; found cell = 'gru'",
+        ),
         ({"clock_modules": 4}, "model.clock_modules is for model.cell = 'clockwork'; found cell = 'lstm'"),
         ({"slow_units": 4}, "model.slow_units is for model.cell = 'scrn'"),
         ({"cell": "lstmp", "projection": 256}, "model.projection .256. must be less than model.hidden .256."),
-        ({"cell": "clockwork", "clock_modules": 3}, "model.hidden .256. must be a multiple of model.clock_modules .3."),
+        (
+            {"cell": "clockwork", "clock_modules": 3},
+            "model.hidden .256. must be a multiple of model.clock_modules .3.",
+        ),
         ({"residual": True, "layers": 1}, "model.residual needs two layers"),
-        ({"variational_dropout": True, "dropout": 0.0}, "model.variational_dropout needs model.dropout above 0"),
+        (
+            {"variational_dropout": True, "dropout": 0.0},
+            "model.variational_dropout needs model.dropout above 0",
+        ),
         ({"cell": "elman"}, "cell"),
     ],
 )

@@ -86,7 +86,9 @@ def test_each_feature_frame_is_scored_once(
     scored: list[int] = []
     plain = StreamNetwork.__call__
 
-    def counting(self: StreamNetwork, features: np.ndarray, valid: int, states: dict[str, np.ndarray]) -> object:
+    def counting(
+        self: StreamNetwork, features: np.ndarray, valid: int, states: dict[str, np.ndarray]
+    ) -> object:
         scored.append(valid)
         return plain(self, features, valid, states)
 
@@ -128,7 +130,9 @@ def test_two_streams_do_not_hear_each_other(recognizer: Recognizer, noise: Noise
         assert said(results[number] + stream.finish()) == alone[number]
 
 
-def test_features_of_the_utterance_are_heard_in_windows(make_bundle: Callable[..., Path], noise: Noise) -> None:
+def test_features_of_the_utterance_are_heard_in_windows(
+    make_bundle: Callable[..., Path], noise: Noise
+) -> None:
     folder = make_bundle(cell="gru", bidirectional=False)
     assert not (folder / STREAM_MODEL).exists()
     recognizer = Recognizer.load(folder)

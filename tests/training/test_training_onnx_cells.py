@@ -96,7 +96,9 @@ def _nodes(path: Path) -> list[Any]:
     return list(onnx.load(path).graph.node)
 
 
-def pieces(network: onnxruntime.InferenceSession, features: npt.NDArray[np.float32], sizes: list[int]) -> list[Any]:
+def pieces(
+    network: onnxruntime.InferenceSession, features: npt.NDArray[np.float32], sizes: list[int]
+) -> list[Any]:
     """Return what the stream graph makes of pieces of those sizes, the last padded to a multiple of 4."""
     states = {
         node.name: np.zeros(
@@ -130,4 +132,3 @@ def test_pieces_give_what_the_whole_does(cell: str, subsampling: int, frames: in
         found = np.concatenate(pieces(graph, features[0].numpy(), sizes))
         count = -(-frames // subsampling)
         np.testing.assert_allclose(found[:count], expected[0].numpy(), rtol=0, atol=2e-5)
-
