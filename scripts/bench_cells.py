@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python scripts/bench_cells.py [--quick] [--json FILE]
 
-The peer of rnn, lstm and gru is torch's module on a packed batch; of the other cells, the same step with their loop over
-frames left to torch to differentiate. Exits with 1 if a gradient differs.
+The peer of rnn, lstm and gru is torch's module on a packed batch; of the other cells, the same step with their loop
+over frames left to torch to differentiate. Exits with 1 if a gradient differs.
 """
 
 from __future__ import annotations
@@ -73,9 +73,7 @@ def compare(name: str, rounds: int) -> tuple[Row, float]:
     cell = make_cell(ModelSettings.model_validate({"cell": name, "hidden": HIDDEN} | CELLS[name]), INPUTS)
     sequences = torch.randn(BATCH, FRAMES, INPUTS)
     native = isinstance(cell, nn.RNNBase)
-    lengths = (
-        torch.linspace(FRAMES, 0.6 * FRAMES, BATCH).long() if native else torch.full((BATCH,), FRAMES)
-    )
+    lengths = torch.linspace(FRAMES, 0.6 * FRAMES, BATCH).long() if native else torch.full((BATCH,), FRAMES)
     inside = (torch.arange(FRAMES) < lengths[:, None])[..., None]
 
     def step(outputs: Callable[[], Tensor]) -> Tensor:
@@ -103,7 +101,9 @@ def main() -> int:
     """Run the benchmark."""
     options = arguments(__doc__.split("\n")[0])
     found = [compare(name, 3 if options.quick else 9) for name in CELLS]
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; B {BATCH}, T {FRAMES}, {HIDDEN} cells")
+    print(
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads; B {BATCH}, T {FRAMES}, {HIDDEN} cells"
+    )
     report([row for row, _ in found], options.json)
     worst = max(difference for _, difference in found)
     print(f"largest difference of a gradient: {worst:.1e}", file=sys.stderr)
