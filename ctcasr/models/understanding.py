@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from ctcasr.models.bilstm import BiLSTMLayer, reversal
 from ctcasr.models.heads import LabelHead, Pooling, TagHead
+from ctcasr.models.recurrent import RecurrentLayers, make_dropout
 from ctcasr.models.settings import ModelSettings
 from ctcasr.models.subsampling import ConvSubsampling
 from ctcasr.models.tokens import TokenFront
@@ -45,28 +45,22 @@ class UnderstandingModel(nn.Module):
         self.settings = settings
         self.outputs = outputs
         self.front = front
-        widths = [front.output_size] + [2 * settings.hidden] * settings.layers
-        self.layers = nn.ModuleList(
-            BiLSTMLayer(
-                inputs, settings.hidden, settings.dropout if number else 0.0, settings.recurrent_dropout
-            )
-            for number, inputs in enumerate(widths[:-1])
-        )
+        self.layers = RecurrentLayers(settings, front.output_size)
         # Convolution outputs are not dropped, which would hide whole bands of a frame; parts of words may be missing.
-        self.input_dropout = nn.Dropout(settings.dropout) if isinstance(front, TokenFront) else nn.Identity()
-        self.dropout = nn.Dropout(settings.dropout)
-        width = widths[-1]
+        self.input_dropout = make_dropout(settings) if isinstance(front, TokenFront) else nn.Identity()
+        self.dropout = make_dropout(settings)
+        width = self.layers.outputs
         self.tag_head = TagHead(width, outputs.tags, chained=outputs.chained) if outputs.tags else None
-        self.label_head = LabelHead(width, outputs.labels, outputs.pooling) if outputs.labels else None
+        self.label_head = (
+            LabelHead(width, outputs.labels, outputs.pooling, bidirectional=settings.bidirectional)
+            if outputs.labels
+            else None
+        )
 
     def forward(self, *inputs: Tensor) -> Understood:
         """Return the scores of what the front end's inputs mean; the last of these are the lengths."""
         sequences, lengths = self.front(*inputs)
-        sequences = self.input_dropout(sequences)
-        turn = reversal(lengths, sequences.shape[1])
-        for layer in self.layers:
-            sequences = layer(sequences, turn)
-        sequences = self.dropout(sequences)
+        sequences = self.dropout(self.layers(self.input_dropout(sequences), lengths))
         nothing = sequences.new_zeros(len(lengths), 0)
         return Understood(
             nothing if self.tag_head is None else self.tag_head(sequences),

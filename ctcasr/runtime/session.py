@@ -17,22 +17,6 @@ INPUTS = ("features", "feature_lengths")
 OUTPUTS = ("log_probs", "input_lengths")
 
 
-def load_session(path: Path) -> onnxruntime.InferenceSession:
-    """Load a network, to be run by one thread at a time of those that call it.
-
-    Raises:
-        BundleError: the file is damaged.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what goes wrong is raised; nothing else needs to be printed
-    try:
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime raises many kinds, none of them public
-        raise BundleError(f"{path}: cannot be loaded ({first_line(error)}); export the run again") from error
-
-
 class AcousticSession:
     """Run a bundle's network on one utterance at a time.
 
@@ -49,25 +33,17 @@ class AcousticSession:
         """
         self.path = path = bundle.model_path(precision)
         self.precision = "int8" if path.name.endswith(".int8.onnx") else "fp32"
-        self._session = load_session(path)
+        self._session = load_network(path)
         self._check(path, bundle)
 
     def _check(self, path: Path, bundle: Bundle) -> None:
-        inputs = {node.name: node.shape for node in self._session.get_inputs()}
-        outputs = {node.name: node.shape for node in self._session.get_outputs()}
-        if tuple(inputs) != INPUTS or tuple(outputs) != OUTPUTS:
+        inputs = tuple(node.name for node in self._session.get_inputs())
+        outputs = tuple(node.name for node in self._session.get_outputs())
+        if inputs != INPUTS or outputs != OUTPUTS:
             raise BundleError(
                 f"{path}: maps {list(inputs)} to {list(outputs)}; expected {INPUTS} to {OUTPUTS}"
             )
-        bins, symbols = bundle.description.features.dimension, bundle.description.symbols
-        if inputs["features"][-1] != bins:
-            raise BundleError(
-                f"{path}: takes {inputs['features'][-1]} feature bins; bundle.json describes {bins}"
-            )
-        if outputs["log_probs"][-1] != symbols:
-            raise BundleError(
-                f"{path}: writes {outputs['log_probs'][-1]} symbols; bundle.json names {symbols}"
-            )
+        check_sizes(self._session, path, bundle)
 
     def __call__(self, features: Float32) -> Float32:
         """Return `log_probs (T', V)` of the features `(T, F)` of one utterance.
@@ -88,6 +64,32 @@ class AcousticSession:
         return scores
 
 
+def load_network(path: Path) -> onnxruntime.InferenceSession:
+    """Load a network to run on one thread.
+
+    Raises:
+        BundleError: the file is damaged.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what goes wrong is raised; nothing else needs to be printed
+    try:
+        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises many kinds, none of them public
+        raise BundleError(f"{path}: cannot be loaded ({first_line(error)}); export the run again") from error
+
+
+def check_sizes(session: onnxruntime.InferenceSession, path: Path, bundle: Bundle) -> None:
+    """Raise BundleError unless a network takes the features of the bundle and writes its symbols."""
+    (features, *_), (log_probs, *_) = session.get_inputs(), session.get_outputs()
+    bins, symbols = bundle.description.features.dimension, bundle.description.symbols
+    if features.shape[-1] != bins:
+        raise BundleError(f"{path}: takes {features.shape[-1]} feature bins; bundle.json describes {bins}")
+    if log_probs.shape[-1] != symbols:
+        raise BundleError(f"{path}: writes {log_probs.shape[-1]} symbols; bundle.json names {symbols}")
+
+
 def first_line(error: Exception) -> str:
-    """Return the beginning of an error's message."""
+    """Return the beginning of what ONNX Runtime says."""
     return str(error).strip().split("\n")[0][:200]

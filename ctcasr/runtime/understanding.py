@@ -15,7 +15,7 @@ from ctcasr.data import Utterance, load_utterance
 from ctcasr.errors import BundleError, ConfigError, DataError
 from ctcasr.features import FeatureExtractor
 from ctcasr.runtime.bundle import DESCRIPTION, find_model
-from ctcasr.runtime.session import first_line, load_session
+from ctcasr.runtime.session import first_line, load_network
 from ctcasr.runtime.understanding_bundle import UnderstandingBundle, read_understanding
 from ctcasr.scoring.spans import spans_of
 
@@ -67,7 +67,7 @@ class Understander:
         """
         self.bundle = bundle
         self.path = find_model(bundle.folder, precision)
-        self._session = load_session(self.path)
+        self._session = load_network(self.path)
         self._check()
         description = bundle.description
         self._extractor: FeatureExtractor | None = None

@@ -14,17 +14,27 @@ from torch import Tensor
 import ctcasr
 from ctcasr.data import read_manifest
 from ctcasr.errors import ConfigError
-from ctcasr.models import AcousticModel
+from ctcasr.models import AcousticModel, ModelSettings
+from ctcasr.models.settings import Cell
 from ctcasr.runtime.bundle import FORMAT_VERSION, LEXICON, TOKENS, BundleDescription, TrainingSummary
 from ctcasr.text import PhoneVocabulary, Units, read_vocabulary
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.objectives import topology_of
-from ctcasr.training.onnx_graph import build_graph
+from ctcasr.training.onnx_graph import build_graph, build_stream_graph
 from ctcasr.training.run_folder import DICTIONARY, METRICS, SUMMARY, read_statistics
 from ctcasr.training.tensor_files import load_weights
 
 Description = TypeVar("Description")
 
+CELL_NAMES: dict[Cell, str] = {
+    "rnn": "RNN",
+    "lstm": "LSTM",
+    "gru": "GRU",
+    "clockwork": "clockwork RNN",
+    "scrn": "SCRN",
+    "lstmp": "projected LSTM",
+    "ligru": "light GRU",
+}
 _UNIT_NAMES: dict[Units, str] = {"char": "characters", "phone": "phones", "bpe": "pieces"}
 
 
@@ -56,12 +66,21 @@ class Origin:
 
 @dataclass(frozen=True)
 class Content(Generic[Description]):
-    """What a bundle holds: the network, its description, its model card, and other files, which `write` puts there."""
+    """What a bundle holds.
+
+    Attributes:
+        graph: the network.
+        description: for `bundle.json`.
+        card: the model card.
+        write: puts other files into the folder.
+        stream: the network that goes on frame by frame, if there is one.
+    """
 
     graph: onnx.ModelProto
     description: Description
     card: str
     write: Callable[[Path], None]
+    stream: onnx.ModelProto | None = None
 
 
 def transcription_content(origin: Origin, name: str, licence: str) -> Content[BundleDescription]:
@@ -95,7 +114,9 @@ def transcription_content(origin: Origin, name: str, licence: str) -> Content[Bu
         if isinstance(vocabulary, PhoneVocabulary):
             vocabulary.pronunciations.write(folder / LEXICON)
 
-    return Content(build_graph(model), description, _card(description, config), write)
+    streams = not config.model.bidirectional and config.features.normalization != "utterance"
+    stream = build_stream_graph(model) if streams else None
+    return Content(build_graph(model), description, _card(description, config), write, stream)
 
 
 def _summary(origin: Origin, parameters: int) -> TrainingSummary:
@@ -118,6 +139,13 @@ def _summary(origin: Origin, parameters: int) -> TrainingSummary:
     )
 
 
+def layers_of(model: ModelSettings) -> str:
+    """Describe the recurrent layers of a network."""
+    if model.bidirectional:
+        return f"bidirectional {CELL_NAMES[model.cell]} layers of 2 x {model.hidden} cells"
+    return f"{CELL_NAMES[model.cell]} layers of {model.hidden} cells that read forward"
+
+
 def _card(description: BundleDescription, config: TrainingConfig) -> str:
     training = description.training
     assert training is not None
@@ -133,8 +161,7 @@ A ctcasr model bundle: `ctcasr transcribe recording.wav -m {description.name}`.
 
 | | |
 |---|---|
-| network | {model.subsampling}x convolutional subsampling, {model.layers} bidirectional LSTM layers of \
-2 x {model.hidden} cells, {objective} |
+| network | {model.subsampling}x convolutional subsampling, {model.layers} {layers_of(model)}, {objective} |
 | parameters | {training.parameters:,} |
 | audio | {features.sample_rate} Hz, {features.dimension} {features.kind} bins, normalised: {features.normalization} |
 | symbols | {symbols} {_UNIT_NAMES[description.units]} and the blank |

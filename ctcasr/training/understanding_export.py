@@ -22,7 +22,7 @@ from ctcasr.text.tokens import Names, TokenVocabulary
 from ctcasr.training.run_folder import read_statistics
 from ctcasr.training.tasks import score_name
 from ctcasr.training.tensor_files import load_weights
-from ctcasr.training.transcription_export import Content, Origin
+from ctcasr.training.transcription_export import Content, Origin, layers_of
 from ctcasr.training.understanding import Targets, chain_of, make_model
 from ctcasr.training.understanding_graph import build_understanding_graph
 
@@ -93,7 +93,7 @@ A ctcasr model bundle: `ctcasr {description.task} {example} -m {description.name
 | | |
 |---|---|
 | reads | {"recordings" if description.input == "audio" else "words and their spelling"} |
-| network | {settings.layers} recurrent layers of {settings.hidden} cells a direction |
+| network | {settings.layers} {layers_of(settings)} |
 | outputs | {"; ".join(heads)} |
 | parameters | {training.parameters:,} |
 | training | {training.epochs} epochs, seed {training.seed}, ctcasr {training.ctcasr_version} |

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -26,7 +27,6 @@ from ctcasr.runtime.understanding_bundle import UnderstandingDescription
 from ctcasr.runtime.understood import with_meaning
 from ctcasr.runtime.words import Word
 from ctcasr.text.tokens import Names, TokenVocabulary
-from ctcasr.training.onnx_graph import save_models
 from ctcasr.training.understanding import chain_of
 from ctcasr.training.understanding_graph import build_understanding_graph
 
@@ -56,10 +56,7 @@ def write_bundle(folder: Path, tags: Names | None, labels: Names | None) -> Path
         model.label_head.output.weight.data = torch.tensor([[0.0, 0, 9, 0, 0, 0], [0.0] * 6])
         model.label_head.output.bias.data = torch.tensor([-1.0, 0.0])
     folder.mkdir()
-    save_models(
-        build_understanding_graph(model.eval()), folder / MODEL_FILES["fp32"], folder / MODEL_FILES["int8"]
-    )
-    (folder / MODEL_FILES["int8"]).unlink()
+    onnx.save(build_understanding_graph(model.eval()), folder / MODEL_FILES["fp32"])
     VOCABULARY.words.write(folder / "words.txt")
     VOCABULARY.characters.write(folder / "characters.txt")
     if tags is not None and model.tag_head is not None:
