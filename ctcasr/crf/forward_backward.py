@@ -158,7 +158,7 @@ def _score(scores: Doubles, tags: Integers, batch: _Arrays) -> float:
     total = batch.starts[tags[0]] + scores[0, tags[0]] + batch.ends[tags[-1]]
     for place in range(1, len(tags)):
         total += batch.transitions[tags[place - 1], tags[place]] + scores[place, tags[place]]
-    return total
+    return float(total)
 
 
 @inline_kernel

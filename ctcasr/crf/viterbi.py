@@ -51,4 +51,4 @@ def _follow(scores: Doubles, transitions: Doubles, starts: Doubles, ends: Double
     tags[-1] = np.argmax(row)
     for place in range(places - 1, 0, -1):
         tags[place - 1] = came_from[place, tags[place]]
-    return row[tags[-1]]
+    return float(row[tags[-1]])

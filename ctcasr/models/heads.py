@@ -66,7 +66,7 @@ class LabelHead(nn.Module):
             return (sequences * inside[..., None]).sum(1) / lengths[:, None]
         match = self.query(torch.tanh(self.key(sequences)))[..., 0]
         match = match.to(torch.promote_types(match.dtype, torch.float32))
-        weights = match.masked_fill(~inside, -torch.inf).softmax(-1)
+        weights: Tensor = match.masked_fill(~inside, -torch.inf).softmax(-1)
         return (weights[..., None] * sequences).sum(1)
 
 

@@ -56,9 +56,7 @@ _CTC_ONLY = (
 def check_task(config: TrainingConfig) -> None:
     """Raise ValueError if input and head do not fit each other, or a setting has no meaning for them."""
     task = config.task
-    if (task.input == "tokens") == (task.head == "ctc") or (
-        task.input == "audio" and task.head in ("tags", "crf")
-    ):
+    if task.head not in (("ctc", "label") if task.input == "audio" else ("tags", "crf", "label")):
         raise ValueError(
             f"task.head = {task.head!r} does not fit task.input = {task.input!r}: recordings have 'ctc' or 'label', "
             "words 'tags', 'crf' or 'label'"

@@ -86,8 +86,9 @@ def _pooled(graph: GraphBuilder, head: LabelHead, sequences: str, lengths: str) 
             "Cast", [graph.add("Unsqueeze", [lengths, graph.integers(1)])], to=TensorProto.FLOAT
         )
         return graph.add("Div", [_weighted(graph, sequences, mask), count])
-    match = graph.add("MatMul", [graph.add("Tanh", [_linear(graph, sequences, head.key)]),
-                                 graph.constant(head.query.weight[0])])  # fmt: skip
+    keyed = graph.add("Tanh", [_linear(graph, sequences, head.key)])
+    match = graph.add("MatMul", [keyed, graph.constant(head.query.weight.T)])
+    match = graph.add("Squeeze", [match, graph.integers(2)])
     outside = graph.add("Sub", [graph.constant(1.0), mask])
     match = graph.add("Add", [match, graph.add("Mul", [outside, graph.constant(_FAR_BELOW)])])
     return _weighted(graph, sequences, graph.add("Softmax", [match], axis=1))
