@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from torch import Tensor, nn
 
@@ -85,8 +85,13 @@ class Task(Protocol, Generic[AnyBatch]):
         """Return the batch with each example cut or lengthened to a size, in `size_unit`, whatever was drawn."""
         ...
 
-    def losses(self, outputs: tuple[Tensor, ...], batch: AnyBatch) -> tuple[Tensor, Tensor]:
-        """Return the loss of each example, `(B,)` in nats, and over how much it is summed, `(B,)`."""
+    def losses(self, outputs: Any, batch: AnyBatch) -> tuple[Tensor, Tensor]:
+        """Return the loss of each example, `(B,)` in nats, and over how much it is summed, `(B,)`.
+
+        Args:
+            outputs: what the network returned.
+            batch: that it was called with.
+        """
         ...
 
     def evaluate(self, network: nn.Module) -> Evaluation:

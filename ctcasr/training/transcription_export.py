@@ -21,7 +21,8 @@ from ctcasr.text import PhoneVocabulary, Units, read_vocabulary
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.objectives import topology_of
 from ctcasr.training.onnx_graph import build_graph, build_stream_graph
-from ctcasr.training.run_folder import DICTIONARY, METRICS, SUMMARY, read_statistics
+from ctcasr.training.records import METRICS
+from ctcasr.training.run_folder import DICTIONARY, SUMMARY, read_statistics
 from ctcasr.training.tensor_files import load_weights
 
 Description = TypeVar("Description")

@@ -254,7 +254,7 @@ class TestUnderstand:
         (lambda folder: (folder / "labels.txt").write_text("a\nb\nc\n"), r"model\.onnx: maps"),
         (lambda folder: (folder / "words.txt").unlink(), r"words\.txt: cannot be read"),
         (lambda folder: (folder / "model.onnx").write_bytes(b"nothing"), r"model\.onnx: cannot be loaded"),
-        (lambda folder: (folder / "model.onnx").unlink(), "has no int8 or fp32"),
+        (lambda folder: (folder / "model.onnx").unlink(), r"has no model\.int8\.onnx or model\.onnx"),
         (
             lambda folder: (folder / "bundle.json").write_text('{"format_version": 9, "task": "tag"}'),
             "format version 9",
