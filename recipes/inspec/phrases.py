@@ -6,7 +6,7 @@ Without a bundle only TextRank is scored (Mihalcea and Tarau 2004; it needs netw
 if an abstract has it, in the same words whatever their case; precision, recall and F1 are over all abstracts.
 
 TextRank ranks words by PageRank in the graph of words that stand close together. The paper looks at nouns and
-adjectives; without a tagger of parts of speech, candidates are here the runs of words between stop words and punctuation,
+adjectives; without a tagger of parts of speech, candidates are here the runs of words between stop words and marks,
 and their score is the sum of their words' ranks. How many are taken of each abstract was chosen on dev.
 """
 

@@ -4,8 +4,8 @@
 
 DIR holds a folder a word, `validation_list.txt` and `testing_list.txt`, the published split by speaker. Ten words are
 labels of their own, the others are `_unknown_`, as in Warden (2018); a tenth of these is kept. With `--test-archive`
-DIR is the unpacked archive of the test set instead, whose recordings are divided anew: by a digest of their bytes, so
-that copies of a recording, of which all but the first are left out, cannot stand in two parts.
+DIR is the unpacked archive of the test set instead, whose recordings are divided anew by speaker, and silence by its
+samples; of recordings with the same samples all but the first are left out.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ctcasr import audio
 from ctcasr.audio import AUDIO_SUFFIXES
 from ctcasr.cli.preparing import Parts, recipe_parser, write_parts
 from ctcasr.data import Utterance
@@ -22,11 +23,12 @@ from ctcasr.data.exchange.settings import seconds_of
 from ctcasr.errors import DataError
 from ctcasr.text.lines import read_lines
 
+SAMPLE_RATE = 16_000
 LISTS = {"dev": "validation_list.txt", "test": "testing_list.txt"}
 SILENCE, UNKNOWN = "_silence_", "_unknown_"
 WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 SHARES = {"dev": 10, "test": 30}
-"""Percent of the recordings of the test archive below which a part ends; the rest is for training."""
+"""Percent of the speakers of the test archive below which a part ends; the others are for training."""
 
 UNKNOWN_PERCENT = 10
 """Of the recordings of other words that are kept: there are 25 such words."""
@@ -79,18 +81,19 @@ def read_parts(source: Path) -> Parts:
 
 
 def divide(paths: Sequence[Path]) -> Parts:
-    """Return the utterances of train, dev and test, each recording once, divided by what it holds."""
+    """Return the utterances of train, dev and test, each recording once and each speaker in one part."""
     parts: dict[str, list[Utterance]] = {"train": [], "dev": [], "test": []}
     seen: set[bytes] = set()
     for path in paths:
-        content = path.read_bytes()
+        content = audio.load(path, SAMPLE_RATE).tobytes()
         digest = hashlib.sha256(content).digest()
         if digest in seen:
             continue
         seen.add(digest)
-        place = percentile(content)
+        utterance = read_utterance(path)
+        place = percentile((utterance.speaker or "").encode() or content)
         part = next((name for name, limit in SHARES.items() if place < limit), "train")
-        parts[part].append(read_utterance(path))
+        parts[part].append(utterance)
     return parts
 
 
