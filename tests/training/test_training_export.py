@@ -168,7 +168,7 @@ def make_run(folder: Path, *, seed: int = 0, normalization: str = "utterance", *
         run=RunSettings(folder=folder, seed=seed),
     )
     vocabulary = Vocabulary.from_texts(["abc def"])
-    write_run(config, vocabulary, None)
+    write_run(config, lambda run: vocabulary.write(run / TOKENS))
     (folder / CHECKPOINTS).mkdir()
     write_tensors(
         folder / CHECKPOINTS / AVERAGED,
@@ -286,7 +286,7 @@ class TestExportBundle:
         def fail(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("ctcasr.training.export.write_models", fail)
+        monkeypatch.setattr("ctcasr.training.export.save_models", fail)
         with pytest.raises(CtcAsrError, match="No space left"):
             export_bundle(finished_run, output)
         assert {path.name: path.read_bytes() for path in output.iterdir()} == first
