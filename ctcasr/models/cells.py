@@ -96,18 +96,15 @@ class LightGru(_Cell):
         super().__init__(inputs, hidden, 2, hidden)
         self.weight_norm = nn.Parameter(torch.ones(2 * hidden))
         nn.init.zeros_(self.bias_ih_l0)
-        for gate in self.weight_hh_l0.data.chunk(
-            2
-        ):  # as in the paper, against explosion of the rectified states
+        # As in the paper: the states are rectified, not squashed, and must not grow from frame to frame.
+        for gate in self.weight_hh_l0.data.chunk(2):
             nn.init.orthogonal_(gate)
 
     def normalised(self, sequences: Tensor) -> Tensor:
         """Return what the inputs give, `(T, B, 2 * hidden)`, each gate normalised over its units."""
         heard = functional.linear(sequences.transpose(0, 1), self.weight_ih_l0)
-        heard = heard.to(torch.promote_types(heard.dtype, torch.float32))
-        normed = functional.layer_norm(heard.view(*heard.shape[:2], 2, self.hidden), (self.hidden,)).flatten(
-            -2
-        )
+        gates = heard.to(torch.promote_types(heard.dtype, torch.float32)).reshape(*heard.shape[:2], 2, -1)
+        normed = functional.layer_norm(gates, (self.hidden,)).flatten(-2)
         return normed * self.weight_norm + self.bias_ih_l0
 
     def forward(self, sequences: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
