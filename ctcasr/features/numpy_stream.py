@@ -52,12 +52,14 @@ class FeatureStream:
 
     def push(self, samples: Float32) -> Iterator[Float32]:
         """Take samples `(n,)`; yield the blocks `(block_frames, F)` that are now whole."""
-        settings = self._extractor.settings
+        hop = self._extractor.settings.hop_samples
         self._take(samples)
-        while len(self._held) >= (self._block - 1) * settings.hop_samples + self._span:
-            self._transform(self._block)
-            while self._transformed >= self._given + self._block + self._reach:
-                yield self._give(self._block)
+        while True:
+            needed = self._given + self._block + self._reach - self._transformed
+            if len(self._held) < (needed - 1) * hop + self._span:
+                return
+            self._transform(needed)
+            yield self._give(self._block)
 
     def finish(self) -> Iterator[Float32]:
         """Yield the frames that are left, in blocks; the last may be shorter."""

@@ -96,16 +96,15 @@ class LightGru(_Cell):
         super().__init__(inputs, hidden, 2, hidden)
         self.weight_norm = nn.Parameter(torch.ones(2 * hidden))
         nn.init.zeros_(self.bias_ih_l0)
-        for gate in self.weight_hh_l0.data.chunk(
-            2
-        ):  # as in the paper, against explosion of the rectified states
+        # As in the paper: the states are rectified, not squashed, and must not grow from frame to frame.
+        for gate in self.weight_hh_l0.data.chunk(2):
             nn.init.orthogonal_(gate)
 
     def normalised(self, sequences: Tensor) -> Tensor:
         """Return what the inputs give, `(T, B, 2 * hidden)`, each gate normalised over its units."""
         heard = functional.linear(sequences.transpose(0, 1), self.weight_ih_l0)
-        heard = heard.to(torch.promote_types(heard.dtype, torch.float32))
-        normed = functional.layer_norm(heard.unflatten(-1, (2, self.hidden)), (self.hidden,)).flatten(-2)
+        gates = heard.to(torch.promote_types(heard.dtype, torch.float32)).reshape(*heard.shape[:2], 2, -1)
+        normed = functional.layer_norm(gates, (self.hidden,)).flatten(-2)
         return normed * self.weight_norm + self.bias_ih_l0
 
     def forward(self, sequences: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -128,16 +127,16 @@ class ClockworkRnn(_Cell):
 
     def __init__(self, inputs: int, hidden: int, modules: int) -> None:
         super().__init__(inputs, hidden, 1, hidden)
-        self.modules = modules
+        self.clock_modules = modules
         size = hidden // modules
         mask = torch.ones(modules, modules).triu().repeat_interleave(size, 0).repeat_interleave(size, 1)
         self.register_buffer("mask", mask, persistent=False)
 
     def active(self, first: int, frames: int) -> list[int]:
         """Return how many units change in each frame, the first of them being number `first`."""
-        slowest = 1 << (self.modules - 1)
+        slowest = 1 << (self.clock_modules - 1)
         turns = (math.gcd(frame, slowest).bit_length() for frame in range(first, first + frames))
-        return [turn * self.hidden // self.modules for turn in turns]
+        return [turn * self.hidden // self.clock_modules for turn in turns]
 
     def forward(
         self, sequences: Tensor, state: tuple[Tensor, int] | None = None

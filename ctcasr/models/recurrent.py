@@ -69,10 +69,15 @@ class RecurrentLayer(nn.Module):
         weights = {}
         if self.training and self.recurrent_dropout.p:
             weights[RECURRENT] = self.recurrent_dropout(cell.get_parameter(RECURRENT))
-        outputs: Tensor = (
-            torch.func.functional_call(cell, weights, (sequences,)) if weights else cell(sequences)
-        )[0]
-        return outputs
+        if (
+            sequences.device.type == "cpu"
+            and isinstance(cell, (nn.RNN, nn.GRU))
+            and torch.is_autocast_enabled("cpu")
+        ):
+            # Torch's loops of these two would convert states and weights in every frame: slower, and less exact.
+            with torch.autocast("cpu", enabled=False):
+                return _outputs(cell, weights, sequences.float())
+        return _outputs(cell, weights, sequences)
 
 
 class RecurrentLayers(nn.ModuleList):
@@ -92,6 +97,13 @@ class RecurrentLayers(nn.ModuleList):
         for layer in self:
             sequences = layer(sequences, turn)
         return sequences
+
+
+def _outputs(cell: nn.Module, weights: dict[str, Tensor], sequences: Tensor) -> Tensor:
+    found: tuple[Tensor, object] = (
+        torch.func.functional_call(cell, weights, (sequences,)) if weights else cell(sequences)
+    )
+    return found[0]
 
 
 def _gather_frames(sequences: Tensor, index: Tensor) -> Tensor:

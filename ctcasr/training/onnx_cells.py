@@ -176,9 +176,9 @@ def _clockwork(graph: GraphBuilder, cell: ClockworkRnn, sequences: str, memory: 
     if memory is not None:
         first = memory.enter((1,), onnx.TensorProto.INT64)
         frames = graph.add("Add", [frames, first])
-        slowest = graph.integers(1 << (cell.modules - 1))
+        slowest = graph.integers(1 << (cell.clock_modules - 1))
         memory.leave(graph.add("Mod", [graph.add("Add", [first, size]), slowest]))
-    periods = np.repeat(1 << np.arange(cell.modules), hidden // cell.modules)
+    periods = np.repeat(1 << np.arange(cell.clock_modules), hidden // cell.clock_modules)
     waited = graph.add(
         "Mod", [graph.add("Unsqueeze", [frames, graph.integers(1)]), graph.constant(periods, np.int64)]
     )
