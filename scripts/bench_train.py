@@ -4,7 +4,7 @@
 
 The plain loop has the same recordings, batches and model, with packed `nn.LSTM` and `F.ctc_loss`; both run in turn, as
 they do with our features made by a worker or in the training process. Below the table stands where our time goes.
-Exits with 1 if the two disagree in outputs, losses or gradients, or if an utterance alone differs from itself in a batch.
+Exits with 1 if the two disagree in outputs, losses or gradients, or if an utterance alone is not what it is in a batch.
 """
 
 from __future__ import annotations
