@@ -14,7 +14,7 @@ from ctcasr.errors import CtcAsrError
 from ctcasr.training.coach_rules import RULES, Rule, Story
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.records import Record
-from ctcasr.training.run_folder import write_whole
+from ctcasr.training.run_folder import append, write_whole
 
 COACH = "coach.log"
 
@@ -70,8 +70,7 @@ class CoachLog:
 
     def _write(self, sentences: Sequence[str]) -> None:
         if self._active:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.writelines(f"{sentence}\n" for sentence in sentences)
+            append(self._path, "".join(f"{sentence}\n" for sentence in sentences))
 
     def __enter__(self) -> Self:
         return self

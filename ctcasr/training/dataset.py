@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from ctcasr import audio
 from ctcasr.ctc import min_input_length
-from ctcasr.data import Utterance
+from ctcasr.data import Utterance, load_utterance
 from ctcasr.errors import AudioError
 from ctcasr.features import FeatureExtractor, FeatureSettings
 from ctcasr.text import Vocabulary
@@ -63,6 +63,17 @@ class SpeechBatch(Batch):
     kept_bins: Tensor
     origins: tuple[tuple[Piece, ...], ...]
     speeds: tuple[float, ...]
+
+    def resized(self, length: int, frames: int) -> SpeechBatch:
+        """Return the batch with all rows of the same length of inputs, cut or padded, which gives so many frames."""
+        more = length - self.inputs.shape[1]
+        padding = (0, more) if self.inputs.ndim == 2 else (0, 0, 0, more)
+        return replace(
+            self,
+            inputs=torch.nn.functional.pad(self.inputs, padding),
+            lengths=torch.full_like(self.lengths, length),
+            kept_frames=torch.ones_like(self.kept_frames[..., :1]).expand(-1, -1, frames),
+        )
 
 
 def subsampled(frames: int, factor: int) -> int:
@@ -153,12 +164,7 @@ class SpeechDataset(Dataset[Example]):
 
     def _load(self, utterance: Utterance) -> npt.NDArray[np.float32]:
         """Read the waveform `(N,)` of an utterance."""
-        return audio.load(
-            utterance.audio_path,
-            self.settings.features.sample_rate,
-            offset_seconds=utterance.offset_seconds,
-            duration_seconds=utterance.duration_seconds,
-        )
+        return load_utterance(utterance, self.settings.features.sample_rate)
 
     def _maskings(self, frames: int, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
         """Draw maskings of frames `(W, T)` and of bins `(W, F)`."""

@@ -14,8 +14,9 @@ from ctcasr.features import FeatureExtractor, GlobalStatistics
 from ctcasr.features.torch_reader import BatchFeatureExtractor
 from ctcasr.text import Vocabulary
 from ctcasr.training.batching import Batch, share_of
-from ctcasr.training.config import TrainingConfig
+from ctcasr.training.config import BatchSettings, TrainingConfig
 from ctcasr.training.dataset import ExampleSettings, Key, SpeechBatch, SpeechDataset, collate
+from ctcasr.training.stopping import ignore_stops
 
 AnyBatch = TypeVar("AnyBatch", bound=Batch)
 
@@ -23,10 +24,10 @@ AnyBatch = TypeVar("AnyBatch", bound=Batch)
 class BatchLoader:
     """Load planned batches of any task: this process's share of each, on its device."""
 
-    def __init__(self, accelerator: Accelerator, workers: int) -> None:
-        """Remember the process and how many `workers` read for it; with 0 it reads itself."""
+    def __init__(self, accelerator: Accelerator, settings: BatchSettings) -> None:
+        """Remember the process, how many workers read for it, and in how many parts it takes its share."""
         self.accelerator = accelerator
-        self.workers = workers
+        self.settings = settings
 
     def __call__(
         self,
@@ -35,14 +36,23 @@ class BatchLoader:
         epoch: int,
         collate: Callable[[Sequence[Any]], AnyBatch],
     ) -> Iterator[AnyBatch]:
-        """Yield batches; the data set is asked for a `Key` each, and epoch -1 is without augmentation."""
+        """Yield batches; the data set is asked for a `Key` each, and epoch -1 is without augmentation.
+
+        Of a batch that is trained on, `batches.accumulate` parts come one after another.
+        """
         process, processes = self.accelerator.process_index, self.accelerator.num_processes
-        shares = [share_of(batch, process, processes) for batch in plan]
+        turns = self.settings.accumulate if epoch >= 0 else 1
+        shares = [
+            share_of(batch, process + processes * turn, processes * turns)
+            for batch in plan
+            for turn in range(turns)
+        ]
         loader = DataLoader(
             dataset,
             batch_sampler=[[Key(index, epoch) for index in part] for part, _ in shares],
             collate_fn=collate,
-            num_workers=self.workers,
+            num_workers=self.settings.workers,
+            worker_init_fn=ignore_stops,
             pin_memory=self.accelerator.device.type == "cuda",
         )
         for batch, (_, weight) in zip(loader, shares, strict=True):
@@ -63,7 +73,7 @@ class Feeder:
         self.config = config
         self.vocabulary = vocabulary
         self.accelerator = accelerator
-        self.loader = BatchLoader(accelerator, config.batches.workers)
+        self.loader = BatchLoader(accelerator, config.batches)
         self.reader: BatchFeatureExtractor | None = None
         self.extractor: FeatureExtractor | None = None
         if accelerator.device.type == "cpu":

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import nn
 
 from ctcasr.errors import ConfigError
-from ctcasr.training.batching import Batch, plan_batches
-from ctcasr.training.checkpoints import (
-    AVERAGED,
-    CheckpointFolder,
-    Progress,
-    load_weights,
-    read_tensors,
-    write_tensors,
-)
+from ctcasr.training.checkpoints import AVERAGED, CheckpointFolder, ProcessState, Progress
 from ctcasr.training.coach import Coach, CoachLog
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.display import Display
+from ctcasr.training.keeping import Keeper, restore_random
 from ctcasr.training.monitor import EpochTotals
-from ctcasr.training.problems import ProblemLog, Step
+from ctcasr.training.planning import Epoch, plan_digest, plan_epoch
+from ctcasr.training.probing import MemoryProbe
+from ctcasr.training.problems import ProblemLog
 from ctcasr.training.records import Record
 from ctcasr.training.run_folder import (
     CHECKPOINTS,
@@ -36,14 +31,14 @@ from ctcasr.training.run_folder import (
     write_whole,
 )
 from ctcasr.training.schedule import learning_rate
+from ctcasr.training.stepping import Stepper
+from ctcasr.training.stopping import Stopped, StopRequest
 from ctcasr.training.tasks import Evaluation, Task
+from ctcasr.training.tensor_files import load_weights, read_tensors, write_tensors
+from ctcasr.training.threads import limit_threads
 from ctcasr.training.transcribing import TranscriptionTask
 
-
-def bf16_is_native() -> bool:
-    """Tell whether this CPU multiplies bf16 matrices in hardware."""
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-    return bool(supported) or bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
+logger = logging.getLogger(__name__)
 
 
 class Trainer:
@@ -61,6 +56,7 @@ class Trainer:
             CtcAsrError: what the task raises: a manifest is wrong, a bundle that aligns is damaged.
         """
         self.config = config
+        limit_threads()
         self.accelerator = Accelerator(cpu=config.run.device == "cpu")
         self.device = self.accelerator.device
         self.checkpoints = CheckpointFolder(config.run.folder / CHECKPOINTS, config.run.average)
@@ -71,10 +67,16 @@ class Trainer:
         network = self.task.make_network()
         optimizer = torch.optim.AdamW(self._parameter_groups(network), lr=config.optimizer.learning_rate)
         self.network = network.to(self.device)
-        self.progress = self.checkpoints.load_last(self.network, optimizer) if resume else Progress()
-        self.model, self.optimizer = self.accelerator.prepare(self.network, optimizer)
-        native = self.device.type != "cpu" or bf16_is_native()
-        self.bf16 = config.run.precision == "bf16" or (config.run.precision == "auto" and native)
+        self.progress = Progress()
+        self._processes: list[ProcessState] = []
+        if resume:
+            self.progress, self._processes = self.checkpoints.load_last(self.network, optimizer)
+        self.stepper = Stepper(config, self.task, self.accelerator, self.network, optimizer)
+        self.stop = StopRequest()
+        self.keeper = Keeper(self.accelerator, config.run.checkpoint_minutes, self.stop, self._save)
+
+    def _save(self, processes: Sequence[ProcessState]) -> None:
+        self.checkpoints.save_last(self.progress, self.network, self.stepper.optimizer, processes)
 
     def _metrics_log(self) -> MetricsLog:
         first_epoch = self.progress.epoch + 1
@@ -108,87 +110,99 @@ class Trainer:
 
         Raises:
             DataError: too many utterances are unusable, or the loss is not a number.
+            RunError: the largest batch does not fit into memory, or the disk is full.
+            Stopped: a signal asked to stop, and a checkpoint is written.
         """
+        try:
+            with self.stop:
+                evaluation = self._run()
+        except Stopped:
+            self._leave_group()
+            raise
+        self._leave_group()
+        return evaluation
+
+    def _run(self) -> Evaluation:
         settings = self.config.optimizer
         if self.accelerator.is_main_process:
             write_run(self.config, self.task.write)
+        MemoryProbe(self.config, self.task, self.accelerator, self.stepper).check()
         with (
             Display(settings.epochs, self.accelerator.is_main_process) as display,
             self._metrics_log() as log,
             self._coach_log(log.kept) as coach,
         ):
             while self.progress.epoch < settings.epochs:
-                started = time.perf_counter()
                 totals, steps = self._train_epoch(display)
                 trained = time.perf_counter()
-                evaluation = self.task.evaluate(self.network)
-                self.progress.epoch += 1
+                with self.keeper.evaluating(totals):
+                    evaluation = self.task.evaluate(self.network)
+                self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
                 record = self._record(totals, evaluation, steps) | {
-                    "train_seconds": round(trained - started, 3),
+                    "train_seconds": round(totals.train_seconds, 3),
                     "waiting_seconds": round(totals.waiting_seconds, 3),
-                    "seconds": round(time.perf_counter() - started, 3),
+                    "seconds": round(totals.train_seconds + time.perf_counter() - trained, 3),
                 }
                 self._finish_epoch(record, evaluation, log)
                 display.epoch(record)
                 display.say(coach.hear(record))
-        evaluation = self._average()
-        self._leave_group()
-        return evaluation
+        return self._average()
 
     def _leave_group(self) -> None:
         """Let go of the process group and all that holds it: gloo's threads abort a process that exits over them."""
         self.accelerator.wait_for_everyone()
-        self.model = self.network
+        self.stepper.model = self.network
         self.accelerator.free_memory()
         self.accelerator.end_training()
 
     def _train_epoch(self, display: Display) -> tuple[EpochTotals, int]:
-        config, epoch, part = self.config, self.progress.epoch, self.task.part
-        rng = np.random.default_rng((config.run.seed, epoch))
-        plan = plan_batches(part.sizes, part.budget, rng, self.accelerator.num_processes)
+        config, number, part = self.config, self.progress.epoch, self.task.part
+        parts = self.accelerator.num_processes * config.batches.accumulate
+        plan = plan_epoch(part, Epoch(number, config.run.seed, parts, config.batches.shards))
+        totals, state = self._resumed(plan)
         # Dropout's randomness, too, depends on the epoch and the process alone.
-        torch.manual_seed((config.run.seed * 100_003 + epoch) * 1009 + self.accelerator.process_index)
-        self.model.train()
-        totals = EpochTotals()
-        for number, batch in enumerate(totals.waited_for(self.task.batches(plan, epoch))):
-            # Batch counts differ a little between epochs: the schedule follows the share of the epoch.
-            steps = config.optimizer.epochs * len(plan)
-            rate = learning_rate(config.optimizer, epoch * len(plan) + number, steps)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            self._step(batch, totals)
+        torch.manual_seed((config.run.seed * 100_003 + number) * 1009 + self.accelerator.process_index)
+        self.stepper.model.train()
+        started = time.perf_counter() - totals.train_seconds
+        batches = totals.waited_for(self.task.batches(plan[self.progress.batch :], number))
+        for group in zip(*[batches] * config.batches.accumulate, strict=True):
+            if state is not None:  # only now: the loader, too, draws a number when it begins
+                restore_random(state)
+                state = None
+            self._set_rate(number * len(plan) + self.progress.batch, config.optimizer.epochs * len(plan))
+            self.stepper.step(group, self.progress.step, totals)
+            self.progress.step += 1
+            self.progress.batch += 1
+            totals.train_seconds = time.perf_counter() - started
             self.problems.check_early(totals.problems, part.examples, part.manifest)
-            display.batch(number + 1, len(plan))
+            display.batch(self.progress.batch, len(plan))
+            self.keeper.after_step(totals)
         totals.problems = self.problems.check(totals.problems, part.examples, part.manifest)
         return totals, len(plan)
 
-    def _step(self, batch: Batch, totals: EpochTotals) -> None:
-        inputs = self.task.inputs(batch)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            outputs = self.model(*inputs)
-        losses, sizes = self.task.losses(outputs, batch)
-        examples = [str(self.task.part.examples[number]) for number in batch.examples]
-        step = Step(self.progress.step, examples, self.config.optimizer)
-        step.check_losses(losses)
-        size = (sizes * batch.weights).sum()
-        all_sizes = self.accelerator.reduce(size, "sum").clamp_min(1)
-        loss = (losses * batch.weights).sum()
-        # Processes average their gradients: times their number gives the mean over the symbols (or frames) of them all.
-        self.accelerator.backward(loss * self.accelerator.num_processes / all_sizes)
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip_norm)
-        step.check_gradient(float(norm))
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.progress.step += 1
-        totals.loss += float(loss.detach())
-        totals.size += float(size)
-        totals.norms.append(float(norm))
-        totals.amount += sum(
-            self.task.part.sizes[index]
-            for index, weight in zip(batch.examples, batch.weights.tolist(), strict=True)
-            if weight
-        )
-        totals.problems |= dict(batch.problems)
+    def _set_rate(self, step: int, steps: int) -> None:
+        """Set the learning rate; batch counts differ a little between epochs, so it follows the share of the epoch."""
+        for group in self.stepper.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config.optimizer, step, steps)
+
+    def _resumed(self, plan: list[list[int]]) -> tuple[EpochTotals, ProcessState | None]:
+        """Return what this process knew where the checkpoint was written, if that was in the middle of this epoch."""
+        states, self._processes = self._processes, []
+        digest = plan_digest(plan)
+        if self.progress.batch and (digest, len(states)) != (
+            self.progress.plan,
+            self.accelerator.num_processes,
+        ):
+            if self.accelerator.is_main_process:
+                logger.warning(
+                    "epoch %d begins anew: its batches are others than before", self.progress.epoch + 1
+                )
+            self.progress.batch = 0
+        self.progress.plan = digest
+        if not self.progress.batch:
+            return EpochTotals(), None
+        state = states[self.accelerator.process_index]
+        return EpochTotals.restored(state.totals), state
 
     def _record(self, totals: EpochTotals, evaluation: Evaluation, steps: int) -> Record:
         settings, epoch = self.config.optimizer, self.progress.epoch
@@ -207,7 +221,7 @@ class Trainer:
             scores = (evaluation.error, evaluation.loss)
             self.checkpoints.note_epoch(self.progress, scores, self.network)
             log.write(record)
-            self.checkpoints.save_last(self.progress, self.network, self.optimizer)
+        self.keeper.save()
         self.accelerator.wait_for_everyone()
 
     def _average(self) -> Evaluation:
@@ -217,7 +231,8 @@ class Trainer:
             write_tensors(path, self.checkpoints.average([epoch for _, _, epoch in self.progress.best]))
         self.accelerator.wait_for_everyone()
         load_weights(self.network, read_tensors(path), path)
-        evaluation = self.task.evaluate(self.network)
+        with self.keeper.evaluating():
+            evaluation = self.task.evaluate(self.network)
         if self.accelerator.is_main_process:
             write_whole(self.config.run.folder / SUMMARY, json.dumps(_named(evaluation)))
         return evaluation

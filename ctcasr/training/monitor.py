@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -24,8 +24,15 @@ class EpochTotals:
     size: float = 0.0
     amount: float = 0.0
     waiting_seconds: float = 0.0
+    train_seconds: float = 0.0
     norms: list[float] = field(default_factory=list)
     problems: dict[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def restored(cls, fields: dict[str, Any]) -> Self:
+        """Return totals from their fields as JSON gave them back: with the numbers of examples as text."""
+        problems = {int(number): reason for number, reason in fields["problems"].items()}
+        return cls(**(fields | {"problems": problems}))
 
     def waited_for(self, batches: Iterable[Item]) -> Iterator[Item]:
         """Yield the batches, and count the time until each is there: reading, augmentation, and on a CPU features."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from ctcasr.errors import ConfigError
 from ctcasr.features import GlobalStatistics
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.records import METRICS, Record
+from ctcasr.training.tensor_files import told
 
 CONFIG = "config.toml"
 TOKENS = "tokens.txt"
@@ -23,6 +25,7 @@ DICTIONARY = "lexicon.txt"
 STATISTICS = "statistics.json"
 SUMMARY = "summary.json"
 CHECKPOINTS = "checkpoints"
+EVENTS = "events"
 
 
 def write_run(config: TrainingConfig, write_task: Callable[[Path], None]) -> None:
@@ -52,10 +55,27 @@ def write_run(config: TrainingConfig, write_task: Callable[[Path], None]) -> Non
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file through a temporary one, so that it appears whole or not at all."""
+    """Write a text file through a temporary one, so that it appears whole or not at all.
+
+    Raises:
+        RunError: it cannot be written.
+    """
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with told(path):
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+
+
+def append(path: Path, text: str) -> None:
+    """Write text at the end of a file.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    with told(path), path.open("a", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_statistics(folder: Path) -> GlobalStatistics | None:
@@ -89,7 +109,7 @@ class MetricsLog:
         if active:
             if self.path.exists():
                 write_whole(self.path, "".join(json.dumps(record) + "\n" for record in self.kept))
-            self._events = SummaryWriter(str(folder / "events"), purge_step=first_epoch)
+            self._events = SummaryWriter(str(folder / EVENTS), purge_step=first_epoch)
 
     def _records_before(self, epoch: int) -> list[Record]:
         kept: list[Record] = []
@@ -105,15 +125,19 @@ class MetricsLog:
         return kept
 
     def write(self, record: Record) -> None:
-        """Append one epoch's record."""
+        """Append one epoch's record.
+
+        Raises:
+            RunError: the disk is full.
+        """
         if self._events is None:
             return
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-        for name, value in record.items():
-            if isinstance(value, (int, float)):
-                self._events.add_scalar(name, value, record["epoch"])
-        self._events.flush()
+        append(self.path, json.dumps(record) + "\n")
+        with told(self.path.parent / EVENTS):
+            for name, value in record.items():
+                if isinstance(value, (int, float)):
+                    self._events.add_scalar(name, value, record["epoch"])
+            self._events.flush()
 
     def __enter__(self) -> Self:
         return self

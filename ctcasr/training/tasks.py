@@ -49,12 +49,16 @@ class TrainingPart:
         examples: which say in messages who they are.
         sizes: of each, in the task's `size_unit`.
         budget: of a batch on one process, padding included, in the same unit.
+        budget_key: name, in the section `batches`, of the setting that the budget follows.
+        shards: numbers of the examples that stand in one file, for each file; None where each has its own.
     """
 
     manifest: Path
     examples: Sequence[object]
     sizes: Sequence[float]
     budget: float
+    budget_key: str = "seconds"
+    shards: Sequence[Sequence[int]] | None = None
 
 
 class Task(Protocol, Generic[AnyBatch]):
@@ -75,6 +79,10 @@ class Task(Protocol, Generic[AnyBatch]):
 
     def inputs(self, batch: AnyBatch) -> tuple[Tensor, ...]:
         """Return what the network is called with."""
+        ...
+
+    def resized(self, batch: AnyBatch, size: float) -> AnyBatch:
+        """Return the batch with each example cut or lengthened to a size, in `size_unit`, whatever was drawn."""
         ...
 
     def losses(self, outputs: tuple[Tensor, ...], batch: AnyBatch) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,11 @@ from pathlib import Path
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ctcasr.data import Utterance, read_manifest
+from ctcasr.data import Utterance, by_shard, read_manifest
 from ctcasr.errors import ConfigError, DataError
 from ctcasr.features import GlobalStatistics
 from ctcasr.models import AcousticModel, consistency_loss, smoothing_loss
 from ctcasr.text import PhoneVocabulary, read_vocabulary
-from ctcasr.training.checkpoints import load_weights
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.dataset import SpeechBatch
 from ctcasr.training.evaluating import ScoredSet, evaluate, sample
@@ -25,6 +25,7 @@ from ctcasr.training.run_folder import DICTIONARY, STATISTICS, TOKENS, write_who
 from ctcasr.training.starting import read_start
 from ctcasr.training.statistics import measure_statistics
 from ctcasr.training.tasks import Evaluation, TrainingPart
+from ctcasr.training.tensor_files import load_weights
 from ctcasr.training.vocabularies import make_vocabulary
 
 MOST_HEARD = 50
@@ -65,7 +66,11 @@ class TranscriptionTask:
         durations = [utterance.duration_seconds for utterance in self.train_set]
         slowest = min(config.augment.speeds)
         self.part = TrainingPart(
-            config.data.train, self.train_set, durations, config.batches.seconds * slowest
+            config.data.train,
+            self.train_set,
+            durations,
+            config.batches.seconds * slowest,
+            shards=by_shard(self.train_set),
         )
         self.feeder = Feeder(config, self.vocabulary, statistics, accelerator)
         self.objective, self.dev_objective = (
@@ -103,6 +108,13 @@ class TranscriptionTask:
     def inputs(self, batch: SpeechBatch) -> tuple[Tensor, ...]:
         """Return features and their lengths."""
         return self.feeder.features(batch)
+
+    def resized(self, batch: SpeechBatch, size: float) -> SpeechBatch:
+        """Return the batch with so many seconds in each row, at the slowest speed."""
+        features = self.config.features
+        samples = math.ceil(size / min(self.config.augment.speeds) * features.sample_rate)
+        frames = features.frames(samples)
+        return batch.resized(frames if batch.inputs.ndim == 3 else samples, frames)
 
     def losses(self, outputs: tuple[Tensor, ...], batch: SpeechBatch) -> tuple[Tensor, Tensor]:
         """Return losses and sizes; a loss is the mean over the maskings, and how far these disagree."""

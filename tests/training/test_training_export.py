@@ -19,11 +19,12 @@ from ctcasr.features import FeatureSettings
 from ctcasr.models import AcousticModel, ModelSettings
 from ctcasr.runtime import Recognizer, read_bundle
 from ctcasr.text import Vocabulary
-from ctcasr.training.checkpoints import AVERAGED, write_tensors
+from ctcasr.training.checkpoints import AVERAGED
 from ctcasr.training.config import DataSettings, RunSettings, TrainingConfig
 from ctcasr.training.export import export_bundle
 from ctcasr.training.onnx_graph import write_models
 from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, METRICS, SUMMARY, TOKENS, write_run
+from ctcasr.training.tensor_files import write_tensors
 
 Noise = Callable[..., npt.NDArray[np.float32]]
 SHAPES = [
