@@ -22,6 +22,7 @@ from ctcasr.cli import (  # noqa: E402
     export,
     info,
     lm,
+    plot,
     priors,
     score,
     serve,
@@ -43,6 +44,7 @@ for verb in (transcribe, align, train, evaluate, score, export, info, calibrate,
 lm.app.command(name="tune", no_args_is_help=True)(tune.command)
 app.add_typer(lm.app, name="lm")
 app.add_typer(data.app, name="data")
+app.add_typer(plot.app, name="plot")
 
 
 def _print_version(wanted: bool) -> None:
