@@ -6,7 +6,10 @@ from pathlib import Path
 
 import typer
 
+from ctcasr.cli.extras import training_half
 from ctcasr.cli.plotting import check_plot
+from ctcasr.cli.progress import bar
+from ctcasr.errors import ConfigError
 
 app = typer.Typer(
     help="Draw training runs, and the error surface around what they found.", no_args_is_help=True
@@ -27,10 +30,11 @@ def training(
     E.g. `ctcasr plot training recipes/an4/runs/base recipes/an4/runs/wide -o runs.png`.
     """
     check_plot(output)
-    from ctcasr.cli.training_plot import Run, draw_training  # here: reading configurations takes torch
-    from ctcasr.training.config import read_config
-    from ctcasr.training.records import read_records
-    from ctcasr.training.run_folder import CONFIG
+    with training_half("plot training"):
+        from ctcasr.cli.training_plot import Run, draw_training
+        from ctcasr.training.config import read_config
+        from ctcasr.training.records import read_records
+        from ctcasr.training.run_folder import CONFIG
 
     found = [
         Run(_name(run), read_records(run), read_config(run / CONFIG).optimizer.clip_norm) for run in runs
@@ -64,8 +68,9 @@ def surface(
     check_plot(output)
     if not 0 < reach <= 100:
         raise ConfigError(f"--reach {reach:g}: expected a share above 0, and at most 100")
-    from ctcasr.cli.surface_plot import draw_surface  # here: this takes torch
-    from ctcasr.training.surface import SurfaceSettings, measure_surface
+    with training_half("plot surface"):
+        from ctcasr.cli.surface_plot import draw_surface
+        from ctcasr.training.surface import SurfaceSettings, measure_surface
 
     with bar("losses", points**2) as told:
         found = measure_surface(run, SurfaceSettings(epoch, reach, points, seed), told)

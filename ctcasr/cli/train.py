@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ctcasr.cli.extras import training_half
 from ctcasr.cli.plotting import check_plot
 from ctcasr.cli.progress import bar
 from ctcasr.cli.rate_plot import draw_rates
@@ -38,15 +39,10 @@ def command(
     processes: `torchrun --nproc-per-node 2 -m ctcasr.cli.main train CONFIG`. SIGTERM and Ctrl-C stop it once
     a checkpoint is written; the exit code is then 0 and 130.
     """
-    try:
-        # Here rather than above: the other verbs work, and start fast, without torch.
+    with training_half("training"):
         from ctcasr.training.config import read_config
         from ctcasr.training.loop import Trainer
         from ctcasr.training.stopping import Stopped
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"training needs {error.name}; install it with `pip install 'ctcasr[train]'`"
-        ) from error
     settings = read_config(config, overrides)
     if overfit_batch or find_lr:
         if resume or (overfit_batch and find_lr):
