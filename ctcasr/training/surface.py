@@ -117,7 +117,8 @@ class _Loss:
         self._set(weights)
         with torch.inference_mode():
             parts = [self._sums(batch) for batch in self._batches]
-        return float(sum(loss for loss, _ in parts) / sum(size for _, size in parts).clamp_min(1))
+        loss, size = (torch.stack(sums).sum() for sums in zip(*parts, strict=True))
+        return float(loss / size.clamp_min(1))
 
     def gradient(self, weights: Weights) -> Weights:
         """Return the gradient of the loss at some weights."""
@@ -179,7 +180,7 @@ def measure_surface(run: Path, settings: SurfaceSettings, told: Callable[[], Non
             losses[row, column] = loss(_moved(_moved(middle, along, first), aside, second))
             told()
     slopes = np.hypot(*np.gradient(losses))
-    row, column = np.unravel_index(int(np.nanargmax(slopes)), slopes.shape)
+    row, column = divmod(int(np.nanargmax(slopes)), settings.points)
     place = (float(offsets[row]), float(offsets[column]))
     steep = _moved(_moved(middle, along, place[0]), aside, place[1])
     return Surface(offsets, losses, config.optimizer.clip_norm, _cut(loss, steep, place, config))
