@@ -23,6 +23,7 @@ from ctcasr.cli import (  # noqa: E402
     export,
     info,
     lm,
+    plot,
     priors,
     score,
     serve,
@@ -59,6 +60,7 @@ for verb in (
 lm.app.command(name="tune", no_args_is_help=True)(tune.command)
 app.add_typer(lm.app, name="lm")
 app.add_typer(data.app, name="data")
+app.add_typer(plot.app, name="plot")
 
 
 def _print_version(wanted: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import median
 
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.records import Record
@@ -80,7 +80,7 @@ def _all_blank(story: Story) -> str:
     return (
         f"{100 * story.last['blank_share']:.0f} % of the frames are blank and the error rate stays near 100 %, for to "
         "write nothing is the first thing that CTC learns; this usually lasts a few hundred to a few thousand updates "
-        "(yesno BLANK_YESNO, AN4 BLANK_AN4); there is nothing to do but wait"
+        "(yesno 70, AN4 270); there is nothing to do but wait"
     )
 
 
@@ -130,7 +130,7 @@ def _always_clipped(story: Story) -> str:
 
 def _learned_by_heart(story: Story) -> str:
     recent = story.recent
-    dev, train = (fmean(record[name] for record in recent) for name in ("dev_wer", "train_wer"))
+    dev, train = (median(record[name] for record in recent) for name in ("dev_wer", "train_wer"))
     if len(recent) < WINDOW or dev < train + WIDE_GAP or dev < 2 * train:
         return ""
     return (

@@ -168,7 +168,9 @@ class Trainer:
             if state is not None:  # only now: the loader, too, draws a number when it begins
                 restore_random(state)
                 state = None
-            self._set_rate(number * len(plan) + self.progress.batch, config.optimizer.epochs * len(plan))
+            # Batch counts differ a little between epochs: the rate follows the share of the epoch.
+            place, steps = number * len(plan) + self.progress.batch, config.optimizer.epochs * len(plan)
+            self.stepper.set_rate(learning_rate(config.optimizer, place, steps))
             self.stepper.step(group, self.progress.step, totals)
             self.progress.step += 1
             self.progress.batch += 1
@@ -178,11 +180,6 @@ class Trainer:
             self.keeper.after_step(totals)
         totals.problems = self.problems.check(totals.problems, part.examples, part.manifest)
         return totals, len(plan)
-
-    def _set_rate(self, step: int, steps: int) -> None:
-        """Set the learning rate; batch counts differ a little between epochs, so it follows the share of the epoch."""
-        for group in self.stepper.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config.optimizer, step, steps)
 
     def _resumed(self, plan: list[list[int]]) -> tuple[EpochTotals, ProcessState | None]:
         """Return what this process knew where the checkpoint was written, if that was in the middle of this epoch."""

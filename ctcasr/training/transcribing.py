@@ -18,7 +18,7 @@ from ctcasr.training.config import TrainingConfig
 from ctcasr.training.dataset import SpeechBatch
 from ctcasr.training.evaluating import ScoredSet, evaluate, sample
 from ctcasr.training.feeding import Feeder
-from ctcasr.training.objectives import make_objective, topology_of
+from ctcasr.training.objectives import Objective, make_objective, topology_of
 from ctcasr.training.problems import ProblemLog
 from ctcasr.training.run_folder import DICTIONARY, STATISTICS, TOKENS, write_whole
 from ctcasr.training.starting import read_start
@@ -126,28 +126,26 @@ class TranscriptionTask:
 
     def evaluate(self, network: nn.Module) -> Evaluation:
         """Decode the dev set greedily and score it, see `evaluating.evaluate`, and a sample of the training set."""
-        config, topology = self.config, self.topology
-        heard = sample(len(self.train_set), min(MOST_HEARD, len(self.dev_set)))
-        parts = (
-            (config.data.dev, self.dev_set, range(len(self.dev_set)), self.dev_objective),
-            (config.data.train, self.train_set, heard, self.objective),
-        )
-        dev, train = (
-            evaluate(
-                network,
-                self.feeder,
-                self.problems,
-                ScoredSet(
-                    manifest,
-                    self.feeder.dataset(utterances, objective.problems, held_out=True),
-                    chosen,
-                    objective,
-                    topology,
-                ),
-            )
-            for manifest, utterances, chosen, objective in parts
-        )
-        return replace(dev, signs={**dev.signs, "train_wer": train.scores["wer"]})
+        numbers = range(len(self.dev_set))
+        dev = self._scored(network, self.config.data.dev, self.dev_set, self.dev_objective, numbers)
+        heard = self.score_heard(network, sample(len(self.train_set), min(MOST_HEARD, len(self.dev_set))))
+        return replace(dev, signs={**dev.signs, "train_wer": heard.scores["wer"]})
+
+    def score_heard(self, network: nn.Module, numbers: Sequence[int]) -> Evaluation:
+        """Score some utterances of the training set, without augmentation."""
+        return self._scored(network, self.part.manifest, self.train_set, self.objective, numbers)
+
+    def _scored(
+        self,
+        network: nn.Module,
+        manifest: Path,
+        utterances: Sequence[Utterance],
+        objective: Objective,
+        numbers: Sequence[int],
+    ) -> Evaluation:
+        dataset = self.feeder.dataset(utterances, objective.problems, held_out=True)
+        scored = ScoredSet(manifest, dataset, numbers, objective, self.topology)
+        return evaluate(network, self.feeder, self.problems, scored)
 
     def write(self, folder: Path) -> None:
         """Write the vocabulary, its dictionary where it has one, and global statistics."""
