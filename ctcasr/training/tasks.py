@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from torch import Tensor, nn
 
 from ctcasr.training.batching import Batch
+from ctcasr.training.records import score_name
 
 AnyBatch = TypeVar("AnyBatch", bound=Batch)
 
@@ -33,11 +34,6 @@ class Evaluation:
     def __str__(self) -> str:
         """Return the scores in percent, as `WER 5.12 %, CER 2.40 %`."""
         return ", ".join(f"{score_name(name)} {100 * score:.2f} %" for name, score in self.scores.items())
-
-
-def score_name(name: str) -> str:
-    """Return a score's name as people write it: short ones are abbreviations."""
-    return name.upper() if len(name) <= 3 else name
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from ctcasr.runtime.understanding_bundle import (
     UnderstandingSummary,
 )
 from ctcasr.text.tokens import Names, TokenVocabulary
+from ctcasr.training.records import score_name
 from ctcasr.training.run_folder import read_statistics
-from ctcasr.training.tasks import score_name
 from ctcasr.training.tensor_files import load_weights
 from ctcasr.training.transcription_export import Content, Origin, layers_of
 from ctcasr.training.understanding import Targets, chain_of, make_model

@@ -205,6 +205,37 @@ class TestEvaluate:
         assert "has no `label` to compare with" in ctcasr("evaluate", tmp_path / "x.jsonl", "-m", tagger).err
 
 
+class TestInfo:
+    def test_a_bundle_says_what_it_is_for(self, ctcasr: Run, tagger: Path) -> None:
+        rows = dict(line.split(maxsplit=1) for line in ctcasr("info", tagger).out.splitlines())
+        assert rows["task"] == "`ctcasr tag`"
+        assert rows["input"] == "words, 14 of them known"
+        assert rows["tags"] == "3, in a chain (CRF)"
+        assert rows["labels"] == "order wish"
+
+    def test_a_run_names_its_scores(self, ctcasr: Run, tmp_path: Path) -> None:
+        records = [
+            {
+                "epoch": 1,
+                "dev_f1": 0.5,
+                "dev_accuracy": 0.9,
+                "dev_loss": 1.0,
+                "train_loss": 1.0,
+                "seconds": 1.0,
+            },
+            {
+                "epoch": 2,
+                "dev_f1": 0.7,
+                "dev_accuracy": 0.8,
+                "dev_loss": 1.0,
+                "train_loss": 1.0,
+                "seconds": 1.0,
+            },
+        ]
+        (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+        assert "2: dev F1 70.00 %, accuracy 80.00 %" in ctcasr("info", tmp_path).out
+
+
 class TestUnderstand:
     def test_slots_have_their_times(self, tagger: Path) -> None:
         words = ("fly", "to", "new", "york")
