@@ -280,6 +280,7 @@ class Trainer:
             "dev_wer": evaluation.word_error_rate,
             "dev_cer": evaluation.character_error_rate,
             "gradient_norm": float(np.median(norms)),
+            "gradient_norm_95": float(np.percentile(norms, 95)),
             "clipped_share": float((norms > settings.clip_norm).mean()),
             "audio_seconds": round(sums[2], 3),
             "left_out": len(totals.problems),
