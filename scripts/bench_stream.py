@@ -74,8 +74,8 @@ def difference(recognizer: Recognizer, waveform: npt.NDArray[np.float32]) -> flo
 def main() -> int:
     """Run the benchmark."""
     options = arguments(__doc__.split("\n")[0])
-    waveform = 0.1 * np.random.default_rng(0).standard_normal(RATE * (10 if options.quick else 60))
-    waveform = waveform.astype(np.float32)
+    samples = RATE * (10 if options.quick else 60)
+    waveform = np.float32(0.1) * np.random.default_rng(0).standard_normal(samples, np.float32)
     with tempfile.TemporaryDirectory() as name:
         bundle = read_bundle(make_bundle(Path(name)))
         frame_by_frame = Recognizer(bundle, "fp32")
