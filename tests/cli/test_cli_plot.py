@@ -14,6 +14,7 @@ import tomli_w
 
 from ctcasr.cli import surface_plot, training_plot
 from ctcasr.training import rate_finding, wiring
+from ctcasr.training import surface as measuring
 from ctcasr.training.config import read_config
 from ctcasr.training.loop import Trainer
 from tests.training.conftest import audio_folder, write_corpus
@@ -163,7 +164,7 @@ class TestTraining:
 def config(tmp_path_factory: pytest.TempPathFactory, audio_folder: Path) -> Path:
     """A configuration, and its run."""
     folder = tmp_path_factory.mktemp("plots")
-    path = write_corpus(folder, audio_folder, optimizer__epochs=2)
+    path = write_corpus(folder, audio_folder, optimizer__epochs=2, optimizer__learning_rate=0.03)
     Trainer(read_config(path)).run()
     return path
 
@@ -187,12 +188,16 @@ class TestSurface:
         ctcasr("plot", "surface", run, "-o", picture, "--points", "5", "--epoch", "0", "--seed", "3")
         assert figures[-1].get_suptitle() == "run, epoch 0"
 
+    @pytest.fixture(autouse=True)
+    def few_points(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(measuring, "CUT_POINTS", 4)
+
     @pytest.mark.parametrize(
         ("options", "words"),
         [
             (["--reach", "0"], "--reach 0: expected a share above 0"),
             (["--reach", "nan"], "--reach nan: expected a share above 0"),
-            (["--points", "4"], "4 is not in the range"),
+            (["--points", "4"], "--points"),
             (["--epoch", "77"], "is not there; choose with --epoch among 0"),
         ],
     )
