@@ -24,7 +24,8 @@ from ctcasr.training.checkpoints import AVERAGED
 from ctcasr.training.config import TrainingConfig, read_config
 from ctcasr.training.objectives import topology_of
 from ctcasr.training.onnx_graph import write_models
-from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, DICTIONARY, METRICS, SUMMARY, read_statistics
+from ctcasr.training.records import METRICS
+from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, DICTIONARY, SUMMARY, read_statistics
 from ctcasr.training.tensor_files import load_weights, read_tensors
 
 _UNIT_NAMES: dict[Units, str] = {"char": "characters", "phone": "phones", "bpe": "pieces"}
