@@ -18,7 +18,7 @@ from ctcasr.features.settings import (
 Float32 = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.floating]
 
-_BLOCK_FRAMES = 256  # a block of frames and its spectrum stay in the second-level cache
+_BLOCK_FRAMES = 128  # a block of frames and its spectrum stay in the second-level cache
 
 
 class FeatureExtractor:
@@ -69,13 +69,22 @@ class FeatureExtractor:
         half = settings.fft_size // 2
         padded = np.zeros(max(half + len(waveform), (frames - 1) * settings.hop_samples) + settings.fft_size)
         padded[half : half + len(waveform)] = waveform
-        views = np.lib.stride_tricks.sliding_window_view(padded, settings.fft_size)[:: settings.hop_samples]
+        views = np.lib.stride_tricks.sliding_window_view(padded, settings.fft_size)
+        views = views[: frames * settings.hop_samples : settings.hop_samples]
         energies = np.empty((frames, settings.mel_bins), np.float32)
+        # Written again and again: memory that is asked for and given back makes threads wait for each other.
+        windowed = np.empty((_BLOCK_FRAMES, settings.fft_size))
+        spectrum = np.empty((_BLOCK_FRAMES, half + 1), np.complex128)
+        power = np.empty((_BLOCK_FRAMES, half + 1), np.float32)
         for start in range(0, frames, _BLOCK_FRAMES):
-            stop = min(start + _BLOCK_FRAMES, frames)
-            spectrum = np.fft.rfft(views[start:stop] * self._window)
-            power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-            np.matmul(power, filters, out=energies[start:stop])
+            block = views[start : start + _BLOCK_FRAMES]
+            count = len(block)
+            np.multiply(block, self._window, out=windowed[:count])
+            np.fft.rfft(windowed[:count], out=spectrum[:count])
+            squares = spectrum[:count].view(np.float64)
+            np.square(squares, out=squares)
+            np.add(squares[:, 0::2], squares[:, 1::2], out=power[:count], casting="same_kind")
+            np.matmul(power[:count], filters, out=energies[start : start + count])
         return np.log(np.maximum(energies, np.float32(ENERGY_FLOOR), out=energies), out=energies)
 
     def _normalise(self, features: Floats) -> Floats:

@@ -80,7 +80,7 @@ def _all_blank(story: Story) -> str:
     return (
         f"{100 * story.last['blank_share']:.0f} % of the frames are blank and the error rate stays near 100 %, for to "
         "write nothing is the first thing that CTC learns; this usually lasts a few hundred to a few thousand updates "
-        "(yesno BLANK_YESNO, AN4 BLANK_AN4); there is nothing to do but wait"
+        "(yesno some 400, AN4 600); there is nothing to do but wait"
     )
 
 

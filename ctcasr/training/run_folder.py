@@ -107,7 +107,8 @@ class MetricsLog:
         self.kept = self._records_before(first_epoch)
         self._events: SummaryWriter | None = None
         if active:
-            write_whole(self.path, "".join(json.dumps(record) + "\n" for record in self.kept))
+            if self.path.exists():
+                write_whole(self.path, "".join(json.dumps(record) + "\n" for record in self.kept))
             self._events = SummaryWriter(str(folder / EVENTS), purge_step=first_epoch)
 
     def _records_before(self, epoch: int) -> list[Record]:

@@ -17,6 +17,7 @@ from ctcasr.errors import ConfigError, DataError
 from ctcasr.lm import NGramModel, read_arpa
 from ctcasr.text import Vocabulary
 from tests.oracles.decoding import readings, word_scores
+from tests.oracles.small_models import WORD_ARPA, log_probs_of
 
 UNBOUNDED = {
     "beam_size": 5000,
@@ -24,43 +25,6 @@ UNBOUNDED = {
     "min_token_log_prob": -math.inf,
     "score_threshold": math.inf,
 }
-WORD_ARPA = """\\data\\
-ngram 1=6
-ngram 2=5
-ngram 3=1
-
-\\1-grams:
--1.2\t<unk>
--99\t<s>\t-0.4
--0.9\t</s>
--0.5\ta\t-0.3
--0.7\tab\t-0.2
--1.1\tba\t-0.1
-
-\\2-grams:
--0.3\t<s> a\t-0.15
--0.6\ta a
--0.2\ta ba
--0.4\tab </s>
--0.9\tba ab
-
-\\3-grams:
--0.1\t<s> a ba
-
-\\end\\
-"""
-
-
-def log_probs_of(seed: int, frames: int, symbols: int, peak: float = 2.0) -> np.ndarray:
-    logits = np.random.default_rng(seed).normal(size=(frames, symbols)) * peak
-    return (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def word_model(tmp_path_factory: pytest.TempPathFactory) -> NGramModel:
-    path = tmp_path_factory.mktemp("lm") / "words.arpa"
-    path.write_text(WORD_ARPA, encoding="utf-8")
-    return read_arpa(path)
 
 
 @settings(max_examples=60, deadline=None)

@@ -17,36 +17,11 @@ from ctcasr.decoding.hmm import HmmSearch
 from ctcasr.decoding.lexicon import Lexicon
 from ctcasr.decoding.topology import Topology, TopologyKind, pseudo_log_likelihoods
 from ctcasr.errors import ConfigError, DataError
-from ctcasr.lm import NGramModel, read_arpa
+from ctcasr.lm import NGramModel
 from tests.oracles.decoding import readings
 from tests.oracles.hmm import best_words_of_ctc, best_words_of_hmm
+from tests.oracles.small_models import log_probs_of
 
-ARPA = """\\data\\
-ngram 1=7
-ngram 2=5
-ngram 3=1
-
-\\1-grams:
--1.2\t<unk>
--99\t<s>\t-0.4
--0.9\t</s>
--0.5\ta\t-0.3
--0.7\tab\t-0.2
--1.1\tba\t-0.1
--0.8\tha
-
-\\2-grams:
--0.3\t<s> a\t-0.15
--0.6\ta a
--0.2\ta ba
--0.4\tab </s>
--0.9\tba ab
-
-\\3-grams:
--0.1\t<s> a ba
-
-\\end\\
-"""
 SPELLINGS = {
     "characters": (
         ["<blank>", "<space>", "a", "b"],
@@ -58,21 +33,9 @@ SPELLINGS = {
 OPEN = {"beam_size": 100_000, "score_threshold": math.inf}
 
 
-def log_probs_of(seed: int, frames: int, outputs: int, peak: float = 2.0) -> np.ndarray:
-    logits = np.random.default_rng(seed).normal(size=(frames, outputs)) * peak
-    return (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32)
-
-
 def priors_of(seed: int, outputs: int) -> np.ndarray:
     weights = np.random.default_rng(seed).uniform(0.2, 1, outputs)
     return weights / weights.sum()
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> NGramModel:
-    path = tmp_path_factory.mktemp("lm") / "words.arpa"
-    path.write_text(ARPA, encoding="utf-8")
-    return read_arpa(path)
 
 
 def make(name: str, kind: TopologyKind, states: int) -> tuple[Topology, Lexicon]:
@@ -120,7 +83,7 @@ CASES = [
     weights=st.tuples(st.floats(0, 2), st.floats(-1, 2), st.floats(0, 1.5), st.floats(0.1, 0.9)),
 )
 def test_the_best_words_are_those_of_enumeration(
-    model: NGramModel,
+    word_model: NGramModel,
     name: str,
     kind: TopologyKind,
     states: int,
@@ -142,17 +105,19 @@ def test_the_best_words_are_those_of_enumeration(
         priors_of(seed, topology.output_count),
         chosen,
         lexicon=lexicon,
-        model=model if with_model else None,
+        model=word_model if with_model else None,
     )
 
     def worth(words: tuple[str, ...]) -> float:
-        return word_bonus * len(words) + (lm_weight * sum(model.score_sentence(words)) if with_model else 0.0)
+        return word_bonus * len(words) + (
+            lm_weight * sum(word_model.score_sentence(words)) if with_model else 0.0
+        )
 
     total, _ = expected(search, log_probs, worth)
     found = search.decode(log_probs)
     assert found.log_prob == pytest.approx(total, abs=1e-5)
     texts = tuple(word.text for word in found.words)
-    lm = sum(model.score_sentence(texts)) if with_model else 0.0
+    lm = sum(word_model.score_sentence(texts)) if with_model else 0.0
     assert found.lm_log_prob == pytest.approx(lm, abs=1e-5)
     assert found.acoustic_log_prob + worth(texts) == pytest.approx(total, abs=1e-5)
     assert_tokens(found, search, log_probs)
@@ -233,23 +198,27 @@ class TestPlanted:
 
 
 class TestRoom:
-    def test_growing_changes_nothing(self, model: NGramModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_growing_changes_nothing(self, word_model: NGramModel, monkeypatch: pytest.MonkeyPatch) -> None:
         topology, lexicon = make("phones", "hmm", 2)
         log_probs, priors = log_probs_of(3, 120, 5), priors_of(3, 5)
-        search = HmmSearch(topology, priors, HmmSettings(**OPEN), lexicon=lexicon, model=model)
+        search = HmmSearch(topology, priors, HmmSettings(**OPEN), lexicon=lexicon, model=word_model)
         whole = search.decode(log_probs)
         monkeypatch.setattr(hmm_module, "FIRST_TOKENS", 1)
         monkeypatch.setattr(hmm_module, "FIRST_RECORDS", 1)
         assert search.decode(log_probs) == whole
         assert whole.words
 
-    def test_beams_only_lose(self, model: NGramModel) -> None:
+    def test_beams_only_lose(self, word_model: NGramModel) -> None:
         topology, lexicon = make("characters", "hmm", 1)
         log_probs, priors = log_probs_of(5, 60, 4, 1.0), priors_of(5, 4)
 
         def total(**chosen: float) -> float:
             found = HmmSettings(**{**OPEN, **chosen})
-            return HmmSearch(topology, priors, found, lexicon=lexicon, model=model).decode(log_probs).log_prob
+            return (
+                HmmSearch(topology, priors, found, lexicon=lexicon, model=word_model)
+                .decode(log_probs)
+                .log_prob
+            )
 
         best = total()
         assert [total(beam_size=size) <= best for size in (1, 3, 10)] == [True] * 3
@@ -257,9 +226,9 @@ class TestRoom:
         assert total(score_threshold=0.5) < best
         assert total(beam_size=60) == best
 
-    def test_threads_share_a_search(self, model: NGramModel) -> None:
+    def test_threads_share_a_search(self, word_model: NGramModel) -> None:
         topology, lexicon = make("phones", "hmm", 1)
-        search = HmmSearch(topology, priors_of(1, 3), lexicon=lexicon, model=model)
+        search = HmmSearch(topology, priors_of(1, 3), lexicon=lexicon, model=word_model)
         inputs = [log_probs_of(seed, 40, 3) for seed in range(8)]
         with ThreadPoolExecutor(2) as pool:
             assert list(pool.map(search.decode, inputs)) == [search.decode(rows) for rows in inputs]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import resource
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 FEW, MANY = 60, 1000
+MOST_MORE_MEGABYTES = 100
 FORM = (
     b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
     b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n%s"
@@ -74,6 +76,7 @@ def test_damaged_requests(
     body = BODY % sample.read_bytes()
     whole = FORM % (len(body), body)
     assert answer_of(address, whole, 60).startswith(b"HTTP/1.1 200")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # the service runs in this process
     generator = np.random.default_rng(6)
     statuses: dict[int, int] = {}
     for number in range(count):
@@ -85,6 +88,8 @@ def test_damaged_requests(
     log.removeHandler(caplog.handler)
     assert [record.getMessage() for record in caplog.records] == []
     assert statuses.get(400, 0) > 0
+    more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) / 1024
+    assert more < MOST_MORE_MEGABYTES, f"{count} damaged requests took {more:.0f} MB more than a good one"
     assert httpx.get(f"{address}/health", timeout=10).json()["status"] == "ok"
     metrics = httpx.get(f"{address}/metrics", timeout=10).text
     assert "ctcasr_running 0" in metrics
