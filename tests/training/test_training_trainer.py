@@ -363,7 +363,7 @@ def test_two_processes_train_as_one(corpus, tmp_path: Path, audio_folder: Path) 
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert finished.returncode == 0, finished.stderr[-3000:]
