@@ -20,22 +20,20 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from train_cases import OurTraining, PlainTraining, disagreement, write_corpus
 
-from ctcasr.models.bilstm import BiLSTMLayer, reversal
+from ctcasr.models import ModelSettings
+from ctcasr.models.recurrent import RecurrentLayers
 from ctcasr.models.subsampling import valid_frames
 
 TOLERANCE = 1e-4
 BATCH, FRAMES, INPUTS = 16, 250, 320
 
 
-def padded_stack(hidden: int, layers: int) -> nn.ModuleList:
+def padded_stack(hidden: int, layers: int) -> RecurrentLayers:
     """Return our layers, without dropout and normalisation so that both sides compute the same."""
-    stack = nn.ModuleList(BiLSTMLayer(INPUTS if n == 0 else 2 * hidden, hidden, 0.0) for n in range(layers))
-    for layer in stack:
-        layer.norm = nn.Identity()
-    return stack
+    return RecurrentLayers(ModelSettings(hidden=hidden, layers=layers, layer_norm=False, dropout=0.0), INPUTS)
 
 
-def packed_stack(ours: nn.ModuleList, hidden: int) -> nn.LSTM:
+def packed_stack(ours: RecurrentLayers, hidden: int) -> nn.LSTM:
     """Return torch's bidirectional LSTM with the same weights."""
     peer = nn.LSTM(INPUTS, hidden, len(ours), batch_first=True, bidirectional=True)
     for number, layer in enumerate(ours):
@@ -46,12 +44,10 @@ def packed_stack(ours: nn.ModuleList, hidden: int) -> nn.LSTM:
     return peer
 
 
-def run_padded(stack: nn.ModuleList, inputs: Tensor, lengths: Tensor) -> Tensor:
+def run_padded(stack: RecurrentLayers, inputs: Tensor, lengths: Tensor) -> Tensor:
     """Return our outputs, zero beyond each length."""
-    turn, sequences = reversal(lengths, inputs.shape[1]), inputs
-    for layer in stack:
-        sequences = layer(sequences, turn)
-    return sequences * valid_frames(lengths, inputs.shape[1])[..., None]
+    outputs: Tensor = stack(inputs, lengths)
+    return outputs * valid_frames(lengths, inputs.shape[1])[..., None]
 
 
 def run_packed(peer: nn.LSTM, inputs: Tensor, lengths: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from ctcasr import audio
 from ctcasr.data import Utterance, write_manifest
 from ctcasr.features.settings import ENERGY_FLOOR
 from ctcasr.models import AcousticModel
-from ctcasr.models.bilstm import BiLSTMLayer
+from ctcasr.models.recurrent import RecurrentLayer
 from ctcasr.training import dataset
 from ctcasr.training.config import read_config
 from ctcasr.training.loop import Trainer
@@ -124,7 +124,9 @@ class PackedModel(nn.Module):
         self.subsampling, self.output, self.dropout = ours.subsampling, ours.output, ours.dropout
         self.lstms, self.norms, self.dropouts = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for layer in ours.layers:
-            assert isinstance(layer, BiLSTMLayer)
+            assert isinstance(layer, RecurrentLayer)
+            assert isinstance(layer.ahead, nn.LSTM)
+            assert isinstance(layer.back, nn.LSTM)
             lstm = nn.LSTM(
                 layer.ahead.input_size, layer.ahead.hidden_size, batch_first=True, bidirectional=True
             )

@@ -12,7 +12,14 @@ import pytest
 import soundfile as sf
 
 from ctcasr.features import FeatureSettings
-from ctcasr.runtime.bundle import DESCRIPTION, FORMAT_VERSION, MODEL_FILES, TOKENS, BundleDescription
+from ctcasr.runtime.bundle import (
+    DESCRIPTION,
+    FORMAT_VERSION,
+    MODEL_FILES,
+    STREAM_MODEL,
+    TOKENS,
+    BundleDescription,
+)
 from ctcasr.text import BLANK, SPACE, Vocabulary
 
 SAMPLE_RATE = 8000
@@ -33,36 +40,47 @@ def tiny_vocabulary() -> Vocabulary:
 
 
 @pytest.fixture(scope="session")
-def _bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def make_bundle(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Write a bundle with random weights: of the tiny one's shape, but for what is given of its `ModelSettings`."""
     import torch
 
     from ctcasr.models import AcousticModel, ModelSettings
-    from ctcasr.training.onnx_graph import write_models
+    from ctcasr.training.onnx_graph import write_models, write_stream_model
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(9)
-        settings = ModelSettings(subsampling=4, channels=4, layers=2, hidden=16)
-        model = AcousticModel(settings, TINY_FEATURES.dimension, len(TINY_VOCABULARY)).eval()
-    # Random weights hardly move from frame to frame: make them, so that letters, spaces and blanks are written.
-    for name, parameter in model.named_parameters():
-        if "weight_ih" in name or name == "output.weight":
-            parameter.data *= 4
-        elif "weight_hh" in name or "bias" in name:
-            parameter.data *= 0.2
-    folder = tmp_path_factory.mktemp("tiny") / "bundle"
-    folder.mkdir()
-    write_models(model, folder / MODEL_FILES["fp32"], folder / MODEL_FILES["int8"])
-    TINY_VOCABULARY.write(folder / TOKENS)
-    description = BundleDescription(
-        format_version=FORMAT_VERSION,
-        name="tiny",
-        features=TINY_FEATURES,
-        subsampling=4,
-        symbols=len(TINY_VOCABULARY),
-        licence="CC0-1.0",
-    )
-    (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return folder
+    def make(features: FeatureSettings = TINY_FEATURES, **fields: object) -> Path:
+        settings = ModelSettings(**{"subsampling": 4, "channels": 4, "layers": 2, "hidden": 16} | fields)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(9)
+            model = AcousticModel(settings, features.dimension, len(TINY_VOCABULARY)).eval()
+        # Random weights hardly move from frame to frame: make them, so that letters, spaces and blanks are written.
+        for name, parameter in model.named_parameters():
+            if "weight_ih" in name or name == "output.weight":
+                parameter.data *= 4
+            elif "weight_hh" in name or "bias" in name:
+                parameter.data *= 0.2
+        folder = tmp_path_factory.mktemp("tiny") / "bundle"
+        folder.mkdir()
+        write_models(model, folder / MODEL_FILES["fp32"], folder / MODEL_FILES["int8"])
+        if not settings.bidirectional and features.normalization != "utterance":
+            write_stream_model(model, folder / STREAM_MODEL)
+        TINY_VOCABULARY.write(folder / TOKENS)
+        description = BundleDescription(
+            format_version=FORMAT_VERSION,
+            name="tiny",
+            features=features,
+            subsampling=settings.subsampling,
+            symbols=len(TINY_VOCABULARY),
+            licence="CC0-1.0",
+        )
+        (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def _bundle(make_bundle: Callable[..., Path]) -> Path:
+    return make_bundle()
 
 
 @pytest.fixture(scope="session")

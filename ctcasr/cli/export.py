@@ -14,7 +14,7 @@ def command(
     output: Path = typer.Option(..., "-o", "--output", help="Folder of the bundle."),
     name: str = typer.Option("", help="Name of the bundle; default: the folder's."),
     licence: str = typer.Option("", help="Licence of the weights, e.g. CC-BY-4.0."),
-    int8_only: bool = typer.Option(False, "--int8-only", help="Leave the float32 network out."),
+    int8_only: bool = typer.Option(False, "--int8-only", help="Leave the float32 networks out."),
 ) -> None:
     """Write a trained model as a bundle: float32 and int8 networks that describe themselves.
 

@@ -85,6 +85,7 @@ def _bundle_rows(target: str) -> dict[str, str]:
         "models": ", ".join(
             f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sorted(bundle.folder.glob("*.onnx"))
         ),
+        "streams": "frame by frame" if bundle.stream_path else "in windows",
         **(_decoding_rows(bundle) if carries_beam(bundle) else {}),
         "licence": description.licence or "not stated",
     }

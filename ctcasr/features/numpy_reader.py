@@ -50,32 +50,31 @@ class FeatureExtractor:
         `warp` scales the frequencies of the filters, to vary a voice in training.
         """
         filters = self._filters if warp == 1.0 else mel_filters(self.settings, warp).astype(np.float32)
-        features: Floats = self._log_mel(waveform, filters)
-        if self._cosines is not None:
-            features = features @ self._cosines
-        if self.settings.deltas:
-            parts = [features]
-            for _ in range(self.settings.deltas):
-                parts.append(_deltas(parts[-1]))
-            features = np.concatenate(parts, axis=1)
-        return np.asarray(self._normalise(features), np.float32)
-
-    def _log_mel(self, waveform: Float32, filters: Float32) -> Float32:
         settings = self.settings
-        if settings.preemphasis:
-            shifted = np.concatenate((waveform[:1] * 0, waveform[:-1]))
-            waveform = waveform - np.float32(settings.preemphasis) * shifted
-        frames = settings.frames(len(waveform))
-        half = settings.fft_size // 2
+        frames, half = settings.frames(len(waveform)), settings.fft_size // 2
         padded = np.zeros(max(half + len(waveform), (frames - 1) * settings.hop_samples) + settings.fft_size)
-        padded[half : half + len(waveform)] = waveform
+        padded[half : half + len(waveform)] = self.emphasised(waveform)
+        return self.finished(self.statics(padded, frames, filters))
+
+    def emphasised(self, waveform: Float32, before: float = 0.0) -> Float32:
+        """Return the waveform `(N,)` with its high frequencies raised; `before` is the sample before it."""
+        if not self.settings.preemphasis:
+            return waveform
+        shifted = np.concatenate((np.full(min(1, len(waveform)), before, np.float32), waveform[:-1]))
+        return waveform - np.float32(self.settings.preemphasis) * shifted
+
+    def statics(self, padded: Floats, frames: int, filters: Float32 | None = None) -> Floats:
+        """Return log-mel energies or cepstra `(frames, bins)`; frame t lies `fft_size` samples from t hops on."""
+        settings = self.settings
+        filters = self._filters if filters is None else filters
         views = np.lib.stride_tricks.sliding_window_view(padded, settings.fft_size)
         views = views[: frames * settings.hop_samples : settings.hop_samples]
         energies = np.empty((frames, settings.mel_bins), np.float32)
         # Written again and again: memory that is asked for and given back makes threads wait for each other.
-        windowed = np.empty((_BLOCK_FRAMES, settings.fft_size))
-        spectrum = np.empty((_BLOCK_FRAMES, half + 1), np.complex128)
-        power = np.empty((_BLOCK_FRAMES, half + 1), np.float32)
+        rows, columns = min(frames, _BLOCK_FRAMES), settings.fft_size // 2 + 1
+        windowed = np.empty((rows, settings.fft_size))
+        spectrum = np.empty((rows, columns), np.complex128)
+        power = np.empty((rows, columns), np.float32)
         for start in range(0, frames, _BLOCK_FRAMES):
             block = views[start : start + _BLOCK_FRAMES]
             count = len(block)
@@ -85,7 +84,18 @@ class FeatureExtractor:
             np.square(squares, out=squares)
             np.add(squares[:, 0::2], squares[:, 1::2], out=power[:count], casting="same_kind")
             np.matmul(power[:count], filters, out=energies[start : start + count])
-        return np.log(np.maximum(energies, np.float32(ENERGY_FLOOR), out=energies), out=energies)
+        logs = np.log(np.maximum(energies, np.float32(ENERGY_FLOOR), out=energies), out=energies)
+        return logs if self._cosines is None else logs @ self._cosines
+
+    def finished(self, statics: Floats) -> Float32:
+        """Return the features `(T, F)` of log-mel energies or cepstra `(T, bins)`: deltas appended, normalised."""
+        features = statics
+        if self.settings.deltas:
+            parts = [features]
+            for _ in range(self.settings.deltas):
+                parts.append(_deltas(parts[-1]))
+            features = np.concatenate(parts, axis=1)
+        return np.asarray(self._normalise(features), np.float32)
 
     def _normalise(self, features: Floats) -> Floats:
         if self.settings.normalization == "none":

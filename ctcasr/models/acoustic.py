@@ -1,11 +1,11 @@
-"""The acoustic model: convolutional subsampling, bidirectional LSTM layers, log-softmax."""
+"""The acoustic model: convolutional subsampling, recurrent layers, log-softmax."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from ctcasr.models.bilstm import BiLSTMLayer, reversal
+from ctcasr.models.recurrent import RecurrentLayers, make_dropout
 from ctcasr.models.settings import ModelSettings
 from ctcasr.models.subsampling import ConvSubsampling, valid_frames
 
@@ -23,16 +23,9 @@ class AcousticModel(nn.Module):
         self.bins = bins
         self.symbols = symbols
         self.subsampling = ConvSubsampling(settings.subsampling, settings.channels, bins)
-        widths = [self.subsampling.output_size] + [2 * settings.hidden] * settings.layers
-        self.layers = nn.ModuleList(
-            # Dropping convolution outputs would hide whole bands of a frame: the first layer sees them all.
-            BiLSTMLayer(
-                inputs, settings.hidden, settings.dropout if number else 0.0, settings.recurrent_dropout
-            )
-            for number, inputs in enumerate(widths[:-1])
-        )
-        self.dropout = nn.Dropout(settings.dropout)
-        self.output = nn.Linear(2 * settings.hidden, symbols)
+        self.layers = RecurrentLayers(settings, self.subsampling.output_size)
+        self.dropout = make_dropout(settings)
+        self.output = nn.Linear(self.layers.outputs, symbols)
         nn.init.xavier_uniform_(self.output.weight)
         nn.init.zeros_(self.output.bias)
         self.output.bias.data[0] = settings.blank_bias
@@ -45,9 +38,7 @@ class AcousticModel(nn.Module):
             feature_lengths: `(B,)` integer frames.
         """
         sequences, lengths = self.subsampling(features, feature_lengths)
-        turn = reversal(lengths, sequences.shape[1])
-        for layer in self.layers:
-            sequences = layer(sequences, turn)
+        sequences = self.layers(sequences, lengths)
         logits = self.output(self.dropout(sequences))
         # In float32 at least: bf16 logits would lose the digits that the loss needs.
         log_probs = logits.log_softmax(dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))

@@ -27,6 +27,8 @@ LANGUAGE_MODEL = "lm.npz"
 LEXICON = "lexicon.txt"
 PRIORS = "priors.npy"
 MODEL_FILES = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
+STREAM_MODEL = "model.stream.onnx"
+"""The network of a model that can go on frame by frame, with its states as inputs and outputs."""
 
 
 class TrainingSummary(BaseModel):
@@ -94,6 +96,12 @@ class Bundle:
         raise BundleError(
             f"{self.folder}: has no {' or '.join(MODEL_FILES[name] for name in wanted)}; export the run again"
         )
+
+    @property
+    def stream_path(self) -> Path | None:
+        """The network that goes on frame by frame; None where the bundle has none."""
+        path = self.folder / STREAM_MODEL
+        return path if path.is_file() else None
 
     @property
     def topology(self) -> Topology:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -20,12 +21,13 @@ from ctcasr.errors import AudioError, BundleError, ConfigError, CtcAsrError, Dat
 from ctcasr.features import FeatureExtractor
 from ctcasr.runtime.bundle import DESCRIPTION, Bundle, find_bundle, read_bundle
 from ctcasr.runtime.decoder import DecodingOptions, make_decoder
+from ctcasr.runtime.incremental import STEP_SECONDS, IncrementalRows, StreamNetwork
 from ctcasr.runtime.long_audio import LongAudioSettings, Pipeline, Stages, Watch, Workers
 from ctcasr.runtime.ordered import map_ordered
 from ctcasr.runtime.pauses import PauseSplitter, SegmentRows
 from ctcasr.runtime.segment_decoder import SegmentDecoder
 from ctcasr.runtime.session import AcousticSession
-from ctcasr.runtime.streaming import RecognitionStream, StreamParts, StreamSettings
+from ctcasr.runtime.streaming import RecognitionStream, RowSource, StreamParts, StreamSettings, WindowedRows
 from ctcasr.runtime.transcript import Segment, Transcript, transcript_of
 from ctcasr.runtime.window_cutting import WindowCutter, WindowSettings
 
@@ -155,21 +157,30 @@ class Recognizer:
     def stream(
         self, sample_rate: int | None = None, settings: StreamSettings | None = None
     ) -> RecognitionStream:
-        """Begin to recognise a recording that comes in chunks.
+        """Begin to recognise a recording that comes in chunks: frame by frame if the model can, else in windows.
 
         Args:
             sample_rate: of the chunks, Hz; by default the bundle's.
-            settings: of windows and pauses.
+            settings: of steps, windows and pauses; frame by frame, the step is by default `incremental.STEP_SECONDS`.
 
         Raises:
+            BundleError: the network of the bundle for streams is damaged.
             ConfigError: the sample rate is out of range.
         """
-        long_audio = (settings or StreamSettings()).long_audio
-        rate = self.bundle.description.features.sample_rate
-        parts = StreamParts(
-            self.log_probs, self._decode, self.cutter(long_audio.windows), self._splitter(long_audio), rate
+        network, rate = self._stream_network, self.bundle.description.features.sample_rate
+        if settings is None:
+            settings = StreamSettings() if network is None else StreamSettings(step_seconds=STEP_SECONDS)
+        rows: RowSource = (
+            WindowedRows(self.log_probs, self.cutter(settings.long_audio.windows), settings.latency_seconds)
+            if network is None
+            else IncrementalRows(network, self._extractor, self.bundle, settings.step_seconds)
         )
+        parts = StreamParts(rows, self._decode, self._splitter(settings.long_audio), rate)
         return RecognitionStream(parts, sample_rate or rate)
+
+    @cached_property
+    def _stream_network(self) -> StreamNetwork | None:
+        return None if self.bundle.stream_path is None else StreamNetwork(self.bundle)
 
     def _splitter(self, settings: LongAudioSettings) -> PauseSplitter:
         bundle = self.bundle

@@ -33,36 +33,17 @@ class AcousticSession:
         """
         self.path = path = bundle.model_path(precision)
         self.precision = "int8" if path.name.endswith(".int8.onnx") else "fp32"
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # what goes wrong is raised; nothing else needs to be printed
-        try:
-            self._session = onnxruntime.InferenceSession(
-                path.read_bytes(), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime raises many kinds, none of them public
-            raise BundleError(
-                f"{path}: cannot be loaded ({_first_line(error)}); export the run again"
-            ) from error
+        self._session = load_network(path)
         self._check(path, bundle)
 
     def _check(self, path: Path, bundle: Bundle) -> None:
-        inputs = {node.name: node.shape for node in self._session.get_inputs()}
-        outputs = {node.name: node.shape for node in self._session.get_outputs()}
-        if tuple(inputs) != INPUTS or tuple(outputs) != OUTPUTS:
+        inputs = tuple(node.name for node in self._session.get_inputs())
+        outputs = tuple(node.name for node in self._session.get_outputs())
+        if inputs != INPUTS or outputs != OUTPUTS:
             raise BundleError(
                 f"{path}: maps {list(inputs)} to {list(outputs)}; expected {INPUTS} to {OUTPUTS}"
             )
-        bins, symbols = bundle.description.features.dimension, bundle.description.symbols
-        if inputs["features"][-1] != bins:
-            raise BundleError(
-                f"{path}: takes {inputs['features'][-1]} feature bins; bundle.json describes {bins}"
-            )
-        if outputs["log_probs"][-1] != symbols:
-            raise BundleError(
-                f"{path}: writes {outputs['log_probs'][-1]} symbols; bundle.json names {symbols}"
-            )
+        check_sizes(self._session, path, bundle)
 
     def __call__(self, features: Float32) -> Float32:
         """Return `log_probs (T', V)` of the features `(T, F)` of one utterance.
@@ -77,11 +58,38 @@ class AcousticSession:
             )
         except Exception as error:  # many kinds, as above
             raise BundleError(
-                f"{self.path}: cannot score {len(features)} frames ({_first_line(error)}); export the run again"
+                f"{self.path}: cannot score {len(features)} frames ({first_line(error)}); export the run again"
             ) from error
         scores: Float32 = log_probs[0, : input_lengths[0]]
         return scores
 
 
-def _first_line(error: Exception) -> str:
+def load_network(path: Path) -> onnxruntime.InferenceSession:
+    """Load a network to run on one thread.
+
+    Raises:
+        BundleError: the file is damaged.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what goes wrong is raised; nothing else needs to be printed
+    try:
+        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises many kinds, none of them public
+        raise BundleError(f"{path}: cannot be loaded ({first_line(error)}); export the run again") from error
+
+
+def check_sizes(session: onnxruntime.InferenceSession, path: Path, bundle: Bundle) -> None:
+    """Raise BundleError unless a network takes the features of the bundle and writes its symbols."""
+    (features, *_), (log_probs, *_) = session.get_inputs(), session.get_outputs()
+    bins, symbols = bundle.description.features.dimension, bundle.description.symbols
+    if features.shape[-1] != bins:
+        raise BundleError(f"{path}: takes {features.shape[-1]} feature bins; bundle.json describes {bins}")
+    if log_probs.shape[-1] != symbols:
+        raise BundleError(f"{path}: writes {log_probs.shape[-1]} symbols; bundle.json names {symbols}")
+
+
+def first_line(error: Exception) -> str:
+    """Return the beginning of what ONNX Runtime says."""
     return str(error).strip().split("\n")[0][:200]

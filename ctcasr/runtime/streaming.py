@@ -1,14 +1,15 @@
 """Recognition while somebody speaks: chunks in, partial and final results out.
 
-A bidirectional network cannot go on frame by frame: it sees what comes after. So the audio is scored in short windows
-with context on both sides, as long recordings are, and what a stream finally gives is what the same windows give
-offline (`StreamSettings.long_audio`).
+A network of one direction goes on where it stopped (`incremental`). A bidirectional one cannot go on frame by frame: it
+sees what comes after. So the audio is scored in short windows with context on both sides, as long recordings are, and
+what a stream finally gives is what the same windows give offline (`StreamSettings.long_audio`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from ctcasr.runtime.long_audio import LongAudioSettings
 from ctcasr.runtime.pauses import PauseSettings, PauseSplitter, SegmentRows
 from ctcasr.runtime.seams import SeamJoiner
 from ctcasr.runtime.transcript import Segment
-from ctcasr.runtime.window_cutting import Window, WindowCutter, WindowSettings
+from ctcasr.runtime.window_cutting import WindowCutter, WindowSettings
 
 Float32 = npt.NDArray[np.float32]
 
@@ -30,8 +31,8 @@ class StreamSettings:
 
     Attributes:
         step_seconds: of audio that are recognised at a time.
-        future_seconds: of audio that are waited for behind them.
-        past_seconds: of audio before them that are scored again.
+        future_seconds: of audio that are waited for behind them, by a model that needs windows.
+        past_seconds: of audio before them that are scored again, by a model that needs windows.
         pauses: where a result is final.
     """
 
@@ -42,7 +43,7 @@ class StreamSettings:
 
     @property
     def latency_seconds(self) -> float:
-        """The most that a settled frame comes after its audio, apart from the time for computing."""
+        """The most that a settled frame of windows comes after its audio, apart from the time for computing."""
         return self.step_seconds + 1.5 * self.future_seconds
 
     @property
@@ -60,21 +61,94 @@ class StreamResult:
     is_final: bool
 
 
+class RowSource(Protocol):
+    """From the samples of one recording to rows of scores `(n, O)`."""
+
+    @property
+    def samples(self) -> int:
+        """Samples that were taken so far."""
+        ...
+
+    @property
+    def latency_seconds(self) -> float:
+        """The most that a settled row comes after its audio, apart from the time for computing."""
+        ...
+
+    @property
+    def open_rows(self) -> Float32 | None:
+        """Rows after the settled ones, which may still change; None where there are never any."""
+        ...
+
+    @property
+    def is_one_piece(self) -> bool:
+        """Whether the recording has ended so soon that its rows are decoded in one piece."""
+        ...
+
+    def push(self, samples: Float32) -> Iterator[Float32]:
+        """Take samples `(n,)`; yield rows that are settled."""
+        ...
+
+    def finish(self) -> Iterator[Float32]:
+        """Yield the rows that are left."""
+        ...
+
+
+class WindowedRows:
+    """Rows of windows that overlap, joined as those of a long recording."""
+
+    def __init__(
+        self, score: Callable[[Float32], Float32], cutter: WindowCutter, latency_seconds: float
+    ) -> None:
+        """Start at the beginning of a recording.
+
+        Args:
+            score: from a waveform to `log_probs (T', O)`.
+            cutter: cuts the windows.
+            latency_seconds: that these windows have.
+        """
+        self._score, self._cutter = score, cutter
+        self._joiner = SeamJoiner()
+        self._windows = 0
+        self.latency_seconds = latency_seconds
+        self.is_one_piece = False
+
+    @property
+    def samples(self) -> int:
+        """Samples that were taken so far."""
+        return self._cutter.samples
+
+    @property
+    def open_rows(self) -> Float32 | None:
+        """Rows that the next window may still change."""
+        return self._joiner.open_rows
+
+    def push(self, samples: Float32) -> Iterator[Float32]:
+        """Take samples `(n,)`; yield rows that are settled."""
+        for window in self._cutter.push(samples):
+            self._windows += 1
+            yield self._joiner.push(window, self._score(window.waveform))
+
+    def finish(self) -> Iterator[Float32]:
+        """Yield the rows that are left; of a recording of one window they are all that the network gives."""
+        for window in self._cutter.finish():
+            self.is_one_piece = not self._windows
+            rows = self._score(window.waveform)
+            yield rows if self.is_one_piece else self._joiner.push(window, rows)
+
+
 @dataclass(frozen=True)
 class StreamParts:
-    """What a stream is made of; each stream needs its own cutter and splitter.
+    """What a stream is made of; each stream needs its own rows and splitter.
 
     Attributes:
-        score: from a waveform to `log_probs (T', V)`.
+        rows: from samples to scores.
         decode: from scores and the duration of the audio to a segment.
-        cutter: cuts the windows.
         splitter: finds the pauses.
         rate: that the model hears, in Hz.
     """
 
-    score: Callable[[Float32], Float32]
+    rows: RowSource
     decode: Callable[[SegmentRows, float], Segment]
-    cutter: WindowCutter
     splitter: PauseSplitter
     rate: int
 
@@ -90,9 +164,12 @@ class RecognitionStream:
         """
         self._parts = parts
         self._resampler = StreamResampler(sample_rate, parts.rate)
-        self._joiner = SeamJoiner()
-        self._has_rows = False
         self._is_finished = False
+
+    @property
+    def latency_seconds(self) -> float:
+        """The most that a settled frame comes after its audio, apart from the time for computing."""
+        return self._parts.rows.latency_seconds
 
     def feed(self, chunk: Float32) -> list[StreamResult]:
         """Take a chunk `(n,)` of any length; return segments that have ended, then the open one if it changed.
@@ -101,11 +178,13 @@ class RecognitionStream:
             AudioError: the chunk is not one row of finite numbers, or the stream is finished.
         """
         self._check(chunk)
+        parts = self._parts
         results: list[StreamResult] = []
-        for window in self._parts.cutter.push(self._resampler(np.asarray(chunk, np.float32))):
-            self._has_rows = True
-            results = [result for result in results if result.is_final] + self._take(window)
-        return results
+        changed = False
+        for rows in parts.rows.push(self._resampler(np.asarray(chunk, np.float32))):
+            changed = True
+            results += self._finals(parts.splitter.push(rows))
+        return [*results, self._partial()] if changed else results
 
     def finish(self) -> list[StreamResult]:
         """End the recording; return the segments that are left.
@@ -117,11 +196,11 @@ class RecognitionStream:
         self._is_finished = True
         parts = self._parts
         results: list[StreamResult] = []
-        windows = [*parts.cutter.push(self._resampler.finish()), *parts.cutter.finish()]
-        if len(windows) == 1 and not self._has_rows:  # as a recording of one window
-            return self._finals([SegmentRows(0, parts.score(windows[0].waveform), True)])
-        for window in windows:
-            results += [result for result in self._take(window) if result.is_final]
+        pieces = [*parts.rows.push(self._resampler.finish()), *parts.rows.finish()]
+        if parts.rows.is_one_piece:
+            return self._finals([SegmentRows(0, pieces[0], True)])
+        for rows in pieces:
+            results += self._finals(parts.splitter.push(rows))
         return results + self._finals([parts.splitter.finish()])
 
     def _check(self, chunk: Float32) -> None:
@@ -132,16 +211,12 @@ class RecognitionStream:
                 f"a chunk of shape {chunk.shape} came; expected (samples,) of finite numbers, one channel"
             )
 
-    def _take(self, window: Window) -> list[StreamResult]:
-        parts = self._parts
-        rows = self._joiner.push(window, parts.score(window.waveform))
-        results = self._finals(parts.splitter.push(rows))
-        tail = self._joiner.open_rows
+    def _partial(self) -> StreamResult:
+        """Return what is recognised so far of the segment that has not ended."""
+        settled, tail = self._parts.splitter.open_rows, self._parts.rows.open_rows
         if tail is not None:
-            settled = parts.splitter.open_rows
-            shown = SegmentRows(settled.start, np.concatenate((settled.log_probs, tail)))
-            results.append(StreamResult(parts.decode(shown, self._seconds), False))
-        return results
+            settled = SegmentRows(settled.start, np.concatenate((settled.log_probs, tail)))
+        return StreamResult(self._parts.decode(settled, self._seconds), False)
 
     def _finals(self, segments: Iterable[SegmentRows]) -> list[StreamResult]:
         decoded = (self._parts.decode(rows, self._seconds) for rows in segments)
@@ -149,7 +224,7 @@ class RecognitionStream:
 
     @property
     def _seconds(self) -> float:
-        return self._parts.cutter.samples / self._parts.rate
+        return self._parts.rows.samples / self._parts.rate
 
 
-__all__ = ["RecognitionStream", "StreamParts", "StreamResult", "StreamSettings"]
+__all__ = ["RecognitionStream", "RowSource", "StreamParts", "StreamResult", "StreamSettings", "WindowedRows"]

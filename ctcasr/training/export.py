@@ -9,12 +9,14 @@ from pathlib import Path
 import ctcasr
 from ctcasr.data import read_manifest
 from ctcasr.errors import ConfigError
-from ctcasr.models import AcousticModel
+from ctcasr.models import AcousticModel, ModelSettings
+from ctcasr.models.settings import Cell
 from ctcasr.runtime.bundle import (
     DESCRIPTION,
     FORMAT_VERSION,
     LEXICON,
     MODEL_FILES,
+    STREAM_MODEL,
     TOKENS,
     BundleDescription,
     TrainingSummary,
@@ -23,28 +25,42 @@ from ctcasr.text import PhoneVocabulary, Units, read_vocabulary
 from ctcasr.training.checkpoints import AVERAGED
 from ctcasr.training.config import TrainingConfig, read_config
 from ctcasr.training.objectives import topology_of
-from ctcasr.training.onnx_graph import write_models
+from ctcasr.training.onnx_graph import has_int8, write_models, write_stream_model
 from ctcasr.training.records import METRICS
 from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, DICTIONARY, SUMMARY, read_statistics
 from ctcasr.training.tensor_files import load_weights, read_tensors
 
+_CELL_NAMES: dict[Cell, str] = {
+    "rnn": "RNN",
+    "lstm": "LSTM",
+    "gru": "GRU",
+    "clockwork": "clockwork RNN",
+    "scrn": "SCRN",
+    "lstmp": "projected LSTM",
+    "ligru": "light GRU",
+}
 _UNIT_NAMES: dict[Units, str] = {"char": "characters", "phone": "phones", "bpe": "pieces"}
 
 
 def export_bundle(
     run: Path, output: Path, *, name: str = "", licence: str = "", int8_only: bool = False
 ) -> BundleDescription:
-    """Write the averaged weights of a finished run as a bundle, float32 and int8 networks.
+    """Write the averaged weights of a finished run as a bundle: float32 and int8 networks, and one for streams.
+
+    A cell that ONNX Runtime does not quantise has no int8 network. A network for streams has a model that reads
+    forward only, and whose features are not normalised over the utterance.
 
     Args:
         run: the run's folder.
         output: the bundle's folder; must not exist, or hold a bundle, which is replaced.
         name: of the bundle; by default the folder's.
         licence: of the weights, for `bundle.json` and the model card.
-        int8_only: leave the float32 network out, which makes the bundle a fifth of the size.
+        int8_only: leave the float32 networks out, which makes the bundle a fifth of the size; a bundle without its
+            network for streams hears these in windows.
 
     Raises:
-        ConfigError: the run is not finished, or the output folder holds something else.
+        ConfigError: the run is not finished, the output folder holds something else, or int8 alone is asked for where
+            there is none.
     """
     output = output.resolve()  # so that `.` has a name
     weights = run / CHECKPOINTS / AVERAGED
@@ -54,6 +70,10 @@ def export_bundle(
         )
     _check_output(run, output)
     config = read_config(run / CONFIG)
+    if int8_only and not has_int8(config.model):
+        raise ConfigError(
+            f"{run / CONFIG}: model.cell = {config.model.cell!r} has no int8 network; export it without --int8-only"
+        )
     vocabulary = read_vocabulary(run / TOKENS, config.text.units, run / DICTIONARY)
     topology = topology_of(config, vocabulary)
     model = AcousticModel(config.model, config.features.dimension, topology.output_count)
@@ -75,9 +95,7 @@ def export_bundle(
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        write_models(model, temporary / MODEL_FILES["fp32"], temporary / MODEL_FILES["int8"])
-        if int8_only:
-            (temporary / MODEL_FILES["fp32"]).unlink()
+        _write_networks(model, config, temporary, int8_only=int8_only)
         vocabulary.write(temporary / TOKENS)
         if isinstance(vocabulary, PhoneVocabulary):
             vocabulary.pronunciations.write(temporary / LEXICON)
@@ -99,6 +117,14 @@ def _check_output(run: Path, output: Path) -> None:
         raise ConfigError(f"{output}: exists and is no bundle; choose another folder for the bundle")
     if run.resolve().is_relative_to(output):
         raise ConfigError(f"{output}: holds the run {run}; choose another folder for the bundle")
+
+
+def _write_networks(model: AcousticModel, config: TrainingConfig, folder: Path, *, int8_only: bool) -> None:
+    write_models(model, folder / MODEL_FILES["fp32"], folder / MODEL_FILES["int8"])
+    if int8_only:
+        (folder / MODEL_FILES["fp32"]).unlink()
+    elif not config.model.bidirectional and config.features.normalization != "utterance":
+        write_stream_model(model, folder / STREAM_MODEL)
 
 
 def _replace(output: Path, temporary: Path) -> None:
@@ -132,6 +158,12 @@ def _summary(run: Path, config: TrainingConfig, parameters: int) -> TrainingSumm
         ) from error
 
 
+def _layers_of(model: ModelSettings) -> str:
+    if model.bidirectional:
+        return f"bidirectional {_CELL_NAMES[model.cell]} layers of 2 x {model.hidden} cells"
+    return f"{_CELL_NAMES[model.cell]} layers of {model.hidden} cells that read forward"
+
+
 def _card(description: BundleDescription, config: TrainingConfig) -> str:
     training = description.training
     assert training is not None
@@ -147,8 +179,7 @@ A ctcasr model bundle: `ctcasr transcribe recording.wav -m {description.name}`.
 
 | | |
 |---|---|
-| network | {model.subsampling}x convolutional subsampling, {model.layers} bidirectional LSTM layers of \
-2 x {model.hidden} cells, {objective} |
+| network | {model.subsampling}x convolutional subsampling, {model.layers} {_layers_of(model)}, {objective} |
 | parameters | {training.parameters:,} |
 | audio | {features.sample_rate} Hz, {features.dimension} {features.kind} bins, normalised: {features.normalization} |
 | symbols | {symbols} {_UNIT_NAMES[description.units]} and the blank |

@@ -1,56 +1,24 @@
-"""The acoustic model as an ONNX graph, node by node.
+"""The acoustic model as ONNX graphs, node by node.
 
-The graph is written out rather than traced: the LSTM operator takes the sequence lengths, so that padding is
-honoured without the reversal that training uses, and the file does not depend on a tracer's version.
+The graphs are written out rather than traced: the recurrent operators take the sequence lengths, so that padding is
+honoured without the reversal that training uses, and a file does not depend on a tracer's version.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 from onnxruntime.quantization import QuantType, quantize_dynamic
-from torch import Tensor, nn
+from torch import nn
 
-from ctcasr.models import AcousticModel
-from ctcasr.models.bilstm import BiLSTMLayer
-from ctcasr.models.subsampling import STRIDES
-
-OPSET = 17
-_IR_VERSION = 8  # of opset 17: older ONNX Runtimes read the file as well
-
-
-class GraphBuilder:
-    """Collect nodes and constants."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def add(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Add a node with one output and return the output's name."""
-        output = f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
-        return output
-
-    def constant(self, value: npt.ArrayLike | Tensor, dtype: type[np.generic] = np.float32) -> str:
-        """Add a constant and return its name."""
-        array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
-        name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(array, dtype, order="C"), name))
-        return name
-
-    def mask(self, lengths: str, like: str, axis: int) -> str:
-        """Return the mask `(B, T)` in float of the frames inside each length; T is axis `axis` of `like`."""
-        size = self.add("Gather", [self.add("Shape", [like]), self.constant(axis, np.int64)])
-        frames = self.add("Range", [self.constant(0, np.int64), size, self.constant(1, np.int64)])
-        inside = self.add("Less", [frames, self.add("Unsqueeze", [lengths, self.constant([1], np.int64)])])
-        return self.add("Cast", [inside], to=TensorProto.FLOAT)
+from ctcasr.models import AcousticModel, ModelSettings
+from ctcasr.models.recurrent import RecurrentLayer
+from ctcasr.models.subsampling import KERNEL, STRIDES, halved
+from ctcasr.training.onnx_builder import GraphBuilder, value
+from ctcasr.training.onnx_cells import Memory, add_layer
 
 
 def build_graph(model: AcousticModel) -> onnx.ModelProto:
@@ -63,103 +31,136 @@ def build_graph(model: AcousticModel) -> onnx.ModelProto:
     lengths_32 = graph.add("Cast", [lengths], to=TensorProto.INT32)
     sequences = graph.add("Transpose", [hidden], perm=[1, 0, 2])
     for layer in model.layers:
-        assert isinstance(layer, BiLSTMLayer)
-        sequences = _bilstm(graph, layer, sequences, lengths_32)
-    logits = graph.add("MatMul", [sequences, graph.constant(model.output.weight.T)])
-    logits = graph.add("Add", [logits, graph.constant(model.output.bias)])
-    log_probs = graph.add("Transpose", [graph.add("LogSoftmax", [logits], axis=-1)], perm=[1, 0, 2])
-    keep = graph.add("Unsqueeze", [graph.mask(lengths, log_probs, 1), graph.constant([2], np.int64)])
-    graph.nodes.append(helper.make_node("Mul", [log_probs, keep], ["log_probs"], name="log_probs"))
-    graph.nodes.append(helper.make_node("Identity", [lengths], ["input_lengths"], name="input_lengths"))
-    return _finish(graph, model)
+        assert isinstance(layer, RecurrentLayer)
+        sequences = add_layer(graph, layer, sequences, lengths_32)
+    log_probs = _output(graph, model, sequences)
+    keep = graph.add("Unsqueeze", [graph.mask(lengths, log_probs, 1), graph.integers(2)])
+    graph.name_output(graph.add("Mul", [log_probs, keep]), "log_probs")
+    graph.name_output(lengths, "input_lengths")
+    return graph.model(
+        [value("features", ("B", "T", model.bins)), value("feature_lengths", ("B",), TensorProto.INT64)],
+        [
+            value("log_probs", ("B", "T'", model.symbols)),
+            value("input_lengths", ("B",), TensorProto.INT64),
+        ],
+    )
+
+
+def build_stream_graph(model: AcousticModel) -> onnx.ModelProto:
+    """Return a model of one direction as ONNX for a recording that comes in pieces.
+
+    Maps `features (1, T, F)`, T a multiple of 4, of which the first `feature_lengths (1,)` frames are no padding,
+    and the states where the last piece ended, to `log_probs (1, T', V)` and the states after this piece. A state
+    `state_N` comes back as `next_state_N`; where a recording begins it is zero, and an axis without a size has one
+    entry. Padding may only stand where the recording ends. With a subsampling of 2, each output waits for two more
+    feature frames: the last comes when these, as padding, do.
+    """
+    graph, memory = GraphBuilder(), Memory()
+    sequences = graph.add("Transpose", [_stream_subsampling(graph, model, memory)], perm=[1, 0, 2])
+    for layer in model.layers:
+        assert isinstance(layer, RecurrentLayer)
+        assert layer.back is None
+        sequences = add_layer(graph, layer, sequences, "", memory)
+    graph.name_output(_output(graph, model, sequences), "log_probs")
+    outputs = [value("log_probs", (1, "T'", model.symbols))]
+    for entered, after in zip(memory.inputs, memory.after, strict=True):
+        graph.name_output(after, f"next_{entered.name}")
+        outputs.append(onnx.ValueInfoProto(name=f"next_{entered.name}", type=entered.type))
+    return graph.model(
+        [
+            value("features", (1, "T", model.bins)),
+            value("feature_lengths", (1,), TensorProto.INT64),
+            *memory.inputs,
+        ],
+        outputs,
+    )
 
 
 def _subsampling(graph: GraphBuilder, model: AcousticModel) -> tuple[str, str]:
-    maps = graph.add("Unsqueeze", ["features", graph.constant([1], np.int64)])
-    lengths = "feature_lengths"
+    maps, lengths = graph.add("Unsqueeze", ["features", graph.integers(1)]), "feature_lengths"
     for convolution, stride in zip(
         model.subsampling.convolutions, STRIDES[model.settings.subsampling], strict=True
     ):
-        assert isinstance(convolution, nn.Conv2d)
-        assert convolution.bias is not None
-        keep = graph.add("Unsqueeze", [graph.mask(lengths, maps, 2), graph.constant([1, 3], np.int64)])
-        weights = [graph.constant(convolution.weight), graph.constant(convolution.bias)]
-        maps = graph.add(
-            "Conv", [graph.add("Mul", [maps, keep]), *weights], pads=[1, 1, 1, 1], strides=[stride, 2]
-        )
-        maps = graph.add("Relu", [maps])
+        kept = _keep(graph, maps, lengths)
+        maps = _convolve(graph, convolution, kept, [1, 1, 1, 1], stride)
         if stride == 2:
-            rounded = graph.add("Add", [lengths, graph.constant(1, np.int64)])
-            lengths = graph.add("Div", [rounded, graph.constant(2, np.int64)])
-    flat = graph.constant([0, 0, model.subsampling.output_size], np.int64)
-    return graph.add("Reshape", [graph.add("Transpose", [maps], perm=[0, 2, 1, 3]), flat]), lengths
+            lengths = _halved(graph, lengths)
+    return _flat(graph, model, maps), lengths
 
 
-def _bilstm(graph: GraphBuilder, layer: BiLSTMLayer, sequences: str, lengths: str) -> str:
-    """Add one layer over `(T', B, inputs)`."""
-    hidden = layer.ahead.hidden_size
-    directions = (layer.ahead, layer.back)
-    weights = np.stack([_gates(lstm.get_parameter("weight_ih_l0"), hidden) for lstm in directions])
-    recurrent = np.stack([_gates(lstm.get_parameter("weight_hh_l0"), hidden) for lstm in directions])
-    biases = np.stack(
-        [
-            np.concatenate(
-                [
-                    _gates(lstm.get_parameter("bias_ih_l0"), hidden),
-                    _gates(lstm.get_parameter("bias_hh_l0"), hidden),
-                ]
-            )
-            for lstm in directions
-        ]
-    )
-    inputs = [sequences, graph.constant(weights), graph.constant(recurrent), graph.constant(biases), lengths]
-    output = graph.add("LSTM", inputs, hidden_size=hidden, direction="bidirectional")
-    output = graph.add("Transpose", [output], perm=[0, 2, 1, 3])
-    output = graph.add("Reshape", [output, graph.constant([0, 0, 2 * hidden], np.int64)])
-    norm = [graph.constant(layer.norm.weight), graph.constant(layer.norm.bias)]
-    return graph.add("LayerNormalization", [output, *norm], axis=-1, epsilon=layer.norm.eps)
+def _stream_subsampling(graph: GraphBuilder, model: AcousticModel, memory: Memory) -> str:
+    """Add the convolutions over a piece and the frames before it that they still see, without padding in time.
+
+    A kernel of 3 sees one frame on either side. With stride 2, outputs end with the piece and need one frame before it.
+    With stride 1 the last frame waits for the one behind it: two frames are kept; only one where a recording begins,
+    the padding.
+    """
+    maps, lengths = graph.add("Unsqueeze", ["features", graph.integers(1)]), "feature_lengths"
+    channels, bins = 1, model.bins
+    for convolution, stride in zip(
+        model.subsampling.convolutions, STRIDES[model.settings.subsampling], strict=True
+    ):
+        kept = KERNEL - stride
+        before = memory.enter((1, channels, 1 if kept == 1 else "kept", bins))
+        seen = graph.add("Concat", [before, _keep(graph, maps, lengths)], axis=2)
+        memory.leave(graph.last(seen, kept, 2))
+        maps = _convolve(graph, convolution, seen, [0, 1, 0, 1], stride)
+        lengths = _halved(graph, lengths)
+        channels, bins = model.settings.channels, halved(bins)
+    return _flat(graph, model, maps)
 
 
-def _gates(parameter: Tensor, hidden: int) -> npt.NDArray[np.float32]:
-    """Reorder torch's gates (input, forget, cell, output) to ONNX's (input, output, forget, cell)."""
-    rows = parameter.detach().cpu().numpy()
-    i, f, g, o = (rows[number * hidden : (number + 1) * hidden] for number in range(4))
-    return np.concatenate([i, o, f, g])
+def _keep(graph: GraphBuilder, maps: str, lengths: str) -> str:
+    """Set the frames beyond each length to zero."""
+    inside = graph.add("Unsqueeze", [graph.mask(lengths, maps, 2), graph.integers(1, 3)])
+    return graph.add("Mul", [maps, inside])
 
 
-def _finish(graph: GraphBuilder, model: AcousticModel) -> onnx.ModelProto:
-    def value(name: str, kind: int, shape: list[str | int]) -> onnx.ValueInfoProto:
-        return helper.make_tensor_value_info(name, kind, shape)
+def _convolve(graph: GraphBuilder, convolution: nn.Module, maps: str, pads: list[int], stride: int) -> str:
+    assert isinstance(convolution, nn.Conv2d)
+    assert convolution.bias is not None
+    weights = [graph.constant(convolution.weight), graph.constant(convolution.bias)]
+    return graph.add("Relu", [graph.add("Conv", [maps, *weights], pads=pads, strides=[stride, 2])])
 
-    proto = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "ctcasr",
-            [
-                value("features", TensorProto.FLOAT, ["B", "T", model.bins]),
-                value("feature_lengths", TensorProto.INT64, ["B"]),
-            ],
-            [
-                value("log_probs", TensorProto.FLOAT, ["B", "T'", model.symbols]),
-                value("input_lengths", TensorProto.INT64, ["B"]),
-            ],
-            graph.constants,
-        ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        producer_name="ctcasr",
-    )
-    proto.ir_version = _IR_VERSION
-    onnx.checker.check_model(proto, full_check=True)
-    return proto
+
+def _halved(graph: GraphBuilder, lengths: str) -> str:
+    rounded = graph.add("Add", [lengths, graph.constant(1, np.int64)])
+    return graph.add("Div", [rounded, graph.constant(2, np.int64)])
+
+
+def _flat(graph: GraphBuilder, model: AcousticModel, maps: str) -> str:
+    shape = graph.integers(0, 0, model.subsampling.output_size)
+    return graph.add("Reshape", [graph.add("Transpose", [maps], perm=[0, 2, 1, 3]), shape])
+
+
+def _output(graph: GraphBuilder, model: AcousticModel, sequences: str) -> str:
+    """Add the output layer; return the log-probabilities `(B, T', V)` of `sequences (T', B, width)`."""
+    logits = graph.add("MatMul", [sequences, graph.constant(model.output.weight.T)])
+    logits = graph.add("Add", [logits, graph.constant(model.output.bias)])
+    return graph.add("Transpose", [graph.add("LogSoftmax", [logits], axis=-1)], perm=[1, 0, 2])
+
+
+def has_int8(settings: ModelSettings) -> bool:
+    """Tell whether an int8 network is worth having: ONNX Runtime quantises neither its RNN nor its GRU operator."""
+    return settings.cell not in ("rnn", "gru", "scrn")
 
 
 def write_models(model: AcousticModel, fp32: Path, int8: Path) -> None:
-    """Write the float32 graph, and the one with int8 weights and dynamically quantised activations."""
+    """Write the float32 graph, and the one with int8 weights and dynamically quantised activations if it is worth it.
+
+    In int8 are all matrices of an LSTM, and of the other cells those that multiply the inputs of a layer.
+    """
     onnx.save(build_graph(model), fp32)
-    quantize_dynamic(
-        fp32,
-        int8,
-        weight_type=QuantType.QInt8,
-        op_types_to_quantize=["LSTM", "MatMul"],
-        per_channel=True,
-    )
+    if has_int8(model.settings):
+        quantize_dynamic(
+            fp32,
+            int8,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=["LSTM", "MatMul"],
+            per_channel=True,
+        )
+
+
+def write_stream_model(model: AcousticModel, path: Path) -> None:
+    """Write the float32 graph of `build_stream_graph`."""
+    onnx.save(build_stream_graph(model), path)

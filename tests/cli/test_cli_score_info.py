@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from ctcasr.features import FeatureSettings
+
 Run = Callable[..., Any]
 
 
@@ -158,9 +160,15 @@ class TestInfo:
         assert (said.code, said.err) == (0, "")
         for fact in (
             f"tiny ({tiny_bundle})", "8000 Hz, 20 log-mel bins", "4 (40 ms a frame)", "<blank> a b <space> c",
-            "model.int8.onnx 0.", "model.onnx 0.", "CC0-1.0",
+            "model.int8.onnx 0.", "model.onnx 0.", "CC0-1.0", "in windows",
         ):  # fmt: skip
             assert fact in said.out
+
+    def test_a_bundle_that_streams_frame_by_frame(
+        self, ctcasr: Run, make_bundle: Callable[..., Path], tiny_features: FeatureSettings
+    ) -> None:
+        features = tiny_features.model_copy(update={"normalization": "none"})
+        assert "frame by frame" in ctcasr("info", make_bundle(features, bidirectional=False)).out
 
     def test_the_bundle_of_the_package(
         self, ctcasr: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ctcasr.models import AcousticModel, ModelSettings, ctc_loss
-from ctcasr.models.bilstm import BiLSTMLayer, reversal
+from ctcasr.models.recurrent import RecurrentLayer, reversal
 from ctcasr.models.subsampling import ConvSubsampling
 
 BINS, SYMBOLS = 7, 4
@@ -83,7 +83,7 @@ def test_reversal_is_its_own_inverse() -> None:
 
 def test_layer_is_a_packed_bidirectional_lstm() -> None:
     torch.manual_seed(3)
-    layer = BiLSTMLayer(6, 5, 0.0).double()
+    layer = RecurrentLayer(ModelSettings(hidden=5, dropout=0.0), 6).double()
     packed = nn.LSTM(6, 5, batch_first=True, bidirectional=True).double()
     state = {}
     for direction, suffix in ((layer.ahead, ""), (layer.back, "_reverse")):

@@ -36,12 +36,13 @@ SHAPES = [
 ]
 
 
-def small_model(subsampling: int, bins: int, *, seed: int = 0, symbols: int = 9) -> AcousticModel:
+def small_model(
+    subsampling: int, bins: int, *, seed: int = 0, symbols: int = 9, **fields: object
+) -> AcousticModel:
     """Return a model of two layers of 16 cells with biases that are not zero."""
     torch.manual_seed(seed)
-    model = AcousticModel(
-        ModelSettings(subsampling=subsampling, channels=4, layers=2, hidden=16), bins, symbols
-    )  # type: ignore[arg-type]
+    settings = {"subsampling": subsampling, "channels": 4, "layers": 2, "hidden": 16} | fields
+    model = AcousticModel(ModelSettings(**settings), bins, symbols)  # type: ignore[arg-type]
     for parameter in model.parameters():
         parameter.data += 0.1 * torch.randn_like(parameter)
     return model.eval()
@@ -158,19 +159,21 @@ class TestIndependence:
         ] * 3
 
 
-def make_run(folder: Path, *, seed: int = 0) -> Path:
-    """Write a finished run as the trainer names its files, without training."""
+def make_run(folder: Path, *, seed: int = 0, normalization: str = "utterance", **fields: object) -> Path:
+    """Write a finished run as the trainer names its files, without training; `fields` are of its model."""
+    shape = {"subsampling": 4, "channels": 4, "layers": 2, "hidden": 16} | fields
     config = TrainingConfig(
         data=DataSettings(train=folder.parent / "train.jsonl", dev=folder.parent / "dev.jsonl"),
-        features=FeatureSettings(sample_rate=8000, mel_bins=20),
-        model=ModelSettings(subsampling=4, channels=4, layers=2, hidden=16),
+        features=FeatureSettings(sample_rate=8000, mel_bins=20, normalization=normalization),  # type: ignore[arg-type]
+        model=ModelSettings(**shape),  # type: ignore[arg-type]
         run=RunSettings(folder=folder, seed=seed),
     )
     vocabulary = Vocabulary.from_texts(["abc def"])
     write_run(config, vocabulary, None)
     (folder / CHECKPOINTS).mkdir()
     write_tensors(
-        folder / CHECKPOINTS / AVERAGED, small_model(4, 20, seed=seed, symbols=len(vocabulary)).state_dict()
+        folder / CHECKPOINTS / AVERAGED,
+        small_model(4, 20, seed=seed, symbols=len(vocabulary), **fields).state_dict(),
     )
     records = [
         {"epoch": epoch, "train_loss": 3.0, "dev_loss": 2.0, "dev_wer": 0.5, "dev_cer": 0.25, "seconds": 6.0}
@@ -231,6 +234,36 @@ class TestExportBundle:
             "README.md", "bundle.json", "model.int8.onnx", "tokens.txt",
         ]  # fmt: skip
         assert Recognizer.load(tmp_path / "bundle").precision == "int8"
+
+    def test_a_model_that_reads_forward_gets_a_network_for_streams(
+        self, tmp_path: Path, noise: Noise
+    ) -> None:
+        run = make_run(tmp_path / "run", normalization="none", cell="gru", bidirectional=False)
+        export_bundle(run, tmp_path / "bundle")
+        assert sorted(path.name for path in (tmp_path / "bundle").glob("*.onnx")) == [
+            "model.onnx", "model.stream.onnx",
+        ]  # fmt: skip
+        card = (tmp_path / "bundle" / "README.md").read_text(encoding="utf-8")
+        assert "2 GRU layers of 16 cells that read forward, CTC" in card
+        recognizer = Recognizer.load(tmp_path / "bundle")
+        assert recognizer.precision == "fp32"
+        assert recognizer.stream().latency_seconds < 0.3
+        assert recognizer.log_probs(noise(1)).shape == (26, 8)
+
+    @pytest.mark.parametrize(
+        ("normalization", "int8_only"), [("utterance", False), ("none", True)], ids=["utterance", "int8-only"]
+    )
+    def test_no_network_for_streams(self, tmp_path: Path, normalization: str, int8_only: bool) -> None:
+        run = make_run(tmp_path / "run", normalization=normalization, bidirectional=False)
+        export_bundle(run, tmp_path / "bundle", int8_only=int8_only)
+        assert not (tmp_path / "bundle" / "model.stream.onnx").exists()
+        assert Recognizer.load(tmp_path / "bundle").precision == "int8"
+
+    def test_int8_only_of_a_cell_without_int8_is_refused(self, tmp_path: Path) -> None:
+        run = make_run(tmp_path / "run", cell="gru")
+        with pytest.raises(ConfigError, match=r"model\.cell = 'gru' has no int8 network"):
+            export_bundle(run, tmp_path / "bundle", int8_only=True)
+        assert not (tmp_path / "bundle").exists()
 
     def test_a_replaced_bundle_is_whole_and_the_new_one(self, finished_run: Path, tmp_path: Path) -> None:
         output = tmp_path / "bundle"
