@@ -4,7 +4,7 @@
 
 The plain loop has the same recordings, batches and model, with packed `nn.LSTM` and `F.ctc_loss`; both run in turn, as
 they do with our features made by a worker or in the training process. Below the table stands where our time goes.
-Exits with 1 if the two disagree in outputs, losses or gradients, or if an utterance alone differs from itself in a batch.
+Exits with 1 if the two disagree in outputs, losses or gradients, or if an utterance alone is not what it is in a batch.
 """
 
 from __future__ import annotations
@@ -138,7 +138,9 @@ def whole_training(count: int, rounds: int, worker: bool) -> tuple[list[Row], fl
             fastest.epoch()
             whole = time.perf_counter() - started
     speeds = {name: fp32.audio_seconds / sorted(column)[len(column) // 2] for name, column in times.items()}
-    pairs = [(name, "plain", "plain torch loop, fp32") for name in ("fp32", "bf16") if name in sides]
+    pairs: list[tuple[str, str, str]] = [
+        (name, "plain", "plain torch loop, fp32") for name in ("fp32", "bf16") if name in sides
+    ]
     if worker:
         pairs.append(("one worker", "no worker", "in the training process"))
     rows = [

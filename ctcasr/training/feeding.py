@@ -16,7 +16,7 @@ from ctcasr.text import Vocabulary
 from ctcasr.training.batching import Batch, share_of
 from ctcasr.training.config import BatchSettings, TrainingConfig
 from ctcasr.training.dataset import ExampleSettings, Key, SpeechBatch, SpeechDataset, collate
-from ctcasr.training.stopping import ignore_stops
+from ctcasr.training.stopping import shielded
 
 AnyBatch = TypeVar("AnyBatch", bound=Batch)
 
@@ -52,10 +52,11 @@ class BatchLoader:
             batch_sampler=[[Key(index, epoch) for index in part] for part, _ in shares],
             collate_fn=collate,
             num_workers=self.settings.workers,
-            worker_init_fn=ignore_stops,
             pin_memory=self.accelerator.device.type == "cuda",
         )
-        for batch, (_, weight) in zip(loader, shares, strict=True):
+        with shielded():
+            loaded = iter(loader)
+        for batch, (_, weight) in zip(loaded, shares, strict=True):
             batch.weights.mul_(weight)
             yield batch.to(self.accelerator.device)
 

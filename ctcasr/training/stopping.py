@@ -83,10 +83,14 @@ class StopRequest:
         self._restore()
 
 
-def ignore_stops(_: int) -> None:
-    """Let a process that reads for a training live on when all of a group are asked to stop: its parent ends it.
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Start processes that are not stopped when all of a group are asked to: who starts them ends them.
 
-    Torch calls it in each worker, with the worker's number.
+    They inherit that the signals are blocked, from their first moment on.
     """
-    for kind in _SIGNALS:
-        signal.signal(kind, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -28,6 +28,7 @@ from ctcasr.training.stepping import Stepper
 from ctcasr.training.stopping import Stopped, StopRequest
 from ctcasr.training.tensor_files import read_checked
 from ctcasr.training.transcribing import TranscriptionTask
+from tests.training.conftest import write_corpus
 from tests.training.test_training_trainer import assert_same_weights, metrics
 
 OFTEN = "run.checkpoint_minutes=1e-9"
@@ -65,72 +66,79 @@ def position(run: Path) -> tuple[int, int]:
     return progress["epoch"], progress["batch"]
 
 
+SETTINGS: dict[str, Any] = {  # more than one batch an epoch, and all that is random
+    "batches__seconds": 0.9,
+    "optimizer__consistency": 0.2,
+    "augment__frequency_warp": 0.2,
+    "model__recurrent_dropout": 0.1,
+}
+
+
 @pytest.fixture(scope="module")
-def settings() -> dict[str, Any]:
-    """More than one batch an epoch, and all that is random."""
-    return {
-        "batches__seconds": 0.9,
-        "optimizer__consistency": 0.2,
-        "augment__frequency_warp": 0.2,
-        "model__recurrent_dropout": 0.1,
-    }
+def whole(tmp_path_factory: pytest.TempPathFactory, audio_folder: Path) -> Path:
+    """Return a run that nobody stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(write_corpus(folder, audio_folder, **SETTINGS))
+    return folder / "run"
+
+
+def assert_same(run: Path, other: Path) -> None:
+    assert metrics(run) == metrics(other)
+    assert_same_weights(run, other)
 
 
 @pytest.mark.parametrize(
-    ("owner", "name", "number", "expected"),
-    [(Stepper, "step", 1, (0, 1)), (Stepper, "step", 8, (1, 2)), (TranscriptionTask, "evaluate", 2, (1, 6)),
-     (TranscriptionTask, "evaluate", 4, (3, 0))],
-    ids=["in the first step", "in the middle", "while it evaluates", "while it averages"],
-)  # fmt: skip
-@pytest.mark.parametrize(("kind", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+    ("owner", "name", "number", "kind", "expected"),
+    [
+        pytest.param(Stepper, "step", 1, signal.SIGTERM, (0, 1), id="in the first step"),
+        pytest.param(Stepper, "step", 8, signal.SIGTERM, (1, 2), id="in the middle"),
+        pytest.param(TranscriptionTask, "evaluate", 2, signal.SIGTERM, (1, 6), id="while it evaluates"),
+        pytest.param(TranscriptionTask, "evaluate", 4, signal.SIGTERM, (3, 0), id="while it averages"),
+        pytest.param(TranscriptionTask, "evaluate", 1, signal.SIGINT, (0, 6), id="Ctrl-C"),
+    ],
+)
 def test_a_signal_stops_it_and_it_goes_on(
-    corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any],
-    owner: type, name: str, number: int, expected: tuple[int, int], kind: signal.Signals, code: int,
+    corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Path,
+    owner: type, name: str, number: int, kind: signal.Signals, expected: tuple[int, int],
 ) -> None:  # fmt: skip
-    if kind == signal.SIGINT and number == 8:
-        pytest.skip("as with SIGTERM")
-    config = corpus(**settings)
+    config = corpus(**SETTINGS)
     before = signal.getsignal(kind)
     with monkeypatch.context() as patch:
         at_call(patch, owner, name, number, lambda: os.kill(os.getpid(), kind))
         with pytest.raises(
             Stopped, match="a checkpoint is written; go on with the same command and --resume"
         ) as caught:
-            train(config, "run.folder=broken")
-    assert caught.value.exit_code == code
+            train(config)
+    assert caught.value.exit_code == (0 if kind == signal.SIGTERM else 130)
     assert signal.getsignal(kind) == before
-    assert position(tmp_path / "broken") == expected
+    assert position(tmp_path / "run") == expected
     torch.manual_seed(12345)  # whatever the new process has drawn
-    train(config, "run.folder=broken", resume=True)
-    train(config, "run.folder=whole")
-    assert metrics(tmp_path / "broken") == metrics(tmp_path / "whole")
-    assert_same_weights(tmp_path / "broken", tmp_path / "whole")
+    train(config, resume=True)
+    assert_same(tmp_path / "run", whole)
 
 
 def test_a_kill_costs_no_more_than_the_minutes_between_checkpoints(
-    corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+    corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Path
 ) -> None:
-    config = corpus(**settings)
+    config = corpus(**SETTINGS)
     with monkeypatch.context() as patch:
         at_call(patch, Stepper, "step", 9, interrupt)
         with pytest.raises(KeyboardInterrupt):
-            train(config, "run.folder=broken", OFTEN)
-    assert position(tmp_path / "broken") == (1, 2)
+            train(config, OFTEN)
+    assert position(tmp_path / "run") == (1, 2)
     steps: list[int] = []
     with monkeypatch.context() as patch:
         at_call(patch, Stepper, "step", -1, interrupt)
         original = Stepper.step
         patch.setattr(Stepper, "step", lambda self, *given: (steps.append(given[1]), original(self, *given)))
-        train(config, "run.folder=broken", OFTEN, resume=True)
+        train(config, OFTEN, resume=True)
     assert steps == list(range(8, 18))
-    train(config, "run.folder=whole")  # which has checkpoints after its epochs alone
-    assert metrics(tmp_path / "broken") == metrics(tmp_path / "whole")
-    assert_same_weights(tmp_path / "broken", tmp_path / "whole")
+    assert_same(tmp_path / "run", whole)  # which has checkpoints after its epochs alone
 
 
 @pytest.mark.parametrize(("minutes", "times"), [(10, 3), (1e-9, 3 + 18)])
 def test_the_minutes_between_checkpoints_are_kept(
-    corpus, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], minutes: float, times: int
+    corpus, monkeypatch: pytest.MonkeyPatch, minutes: float, times: int
 ) -> None:
     saved: list[int] = []
     original = CheckpointFolder.save_last
@@ -139,7 +147,7 @@ def test_the_minutes_between_checkpoints_are_kept(
         "save_last",
         lambda self, progress, *rest: (saved.append(1), original(self, progress, *rest)),
     )
-    train(corpus(**settings), f"run.checkpoint_minutes={minutes}")
+    train(corpus(**SETTINGS), f"run.checkpoint_minutes={minutes}")
     assert len(saved) == times
 
 
@@ -147,10 +155,9 @@ def test_an_epoch_whose_batches_have_changed_begins_anew(
     corpus,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    settings: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    config = corpus(**settings)
+    config = corpus(**SETTINGS)
     with monkeypatch.context() as patch:
         at_call(patch, Stepper, "step", 9, interrupt)
         with pytest.raises(KeyboardInterrupt):
@@ -162,9 +169,9 @@ def test_an_epoch_whose_batches_have_changed_begins_anew(
 
 @pytest.mark.parametrize("owner", [CheckpointFolder, MetricsLog, TranscriptionTask])
 def test_a_full_disk_is_one_sentence_and_nothing_is_lost(
-    corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: type
+    corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Path, owner: type
 ) -> None:
-    config = corpus()
+    config = corpus(**SETTINGS)
     name = {CheckpointFolder: "save_last", MetricsLog: "write", TranscriptionTask: "evaluate"}[owner]
 
     def fill() -> None:
@@ -175,18 +182,14 @@ def test_a_full_disk_is_one_sentence_and_nothing_is_lost(
 
     with monkeypatch.context() as patch:
         at_call(patch, owner, name, 2, fill)
-        with pytest.raises(
-            RunError, match=r"cannot be written \(No space left on device\); .* go on with --resume"
-        ):
-            train(config, "run.folder=broken")
-    assert position(tmp_path / "broken") == (1, 0)
-    train(config, "run.folder=broken", resume=True)
-    train(config, "run.folder=whole")
-    assert metrics(tmp_path / "broken") == metrics(tmp_path / "whole")
-    assert_same_weights(tmp_path / "broken", tmp_path / "whole")
+        with pytest.raises(RunError, match=r"written \(No space left on device\); .* go on with --resume"):
+            train(config)
+    assert position(tmp_path / "run") == (1, 0)
+    train(config, resume=True)
+    assert_same(tmp_path / "run", whole)
 
 
-def test_batches_that_are_added_up_are_one(corpus, tmp_path: Path, settings: dict[str, Any]) -> None:
+def test_batches_that_are_added_up_are_one(corpus, tmp_path: Path) -> None:
     plain = {
         "model__dropout": 0.0,
         "augment__speeds": [1.0],
@@ -220,22 +223,39 @@ def test_stops_are_ignored_where_nobody_trains() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_group_is_asked_to_stop_with_its_workers(corpus, tmp_path: Path) -> None:
-    config = corpus(optimizer__epochs=10_000, batches__workers=1)
-    command = [sys.executable, "-m", "ctcasr.cli.main", "train", str(config)]
+def stopped_group(command: list[str], run: Path) -> tuple[int, str]:
+    """Start a training, ask its whole group to stop after an epoch; return its exit code and what it said."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(
         command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as run:
+    ) as process:
         try:
-            while not (tmp_path / "run/metrics.jsonl").exists() and run.poll() is None:
+            while not list(run.glob("checkpoints/last*")) and process.poll() is None:
                 time.sleep(0.05)
-            time.sleep(0.3)
-            os.killpg(run.pid, signal.SIGTERM)
-            said = run.communicate(timeout=60)[1]
+            os.killpg(process.pid, signal.SIGTERM)
+            said = process.communicate(timeout=100)[1]
         finally:
-            run.kill()
-    assert run.returncode == 0, said
+            process.kill()
+    return process.returncode, said
+
+
+@pytest.mark.slow
+def test_two_processes_stop_at_the_same_step(corpus, tmp_path: Path) -> None:
+    config = corpus(optimizer__epochs=10_000)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    _, said = stopped_group([*launch, "-m", "ctcasr.cli.main", "train", str(config)], tmp_path / "run")
+    assert said.count("run: stopped, and a checkpoint is written") == 1, said
+    states = json.loads(read_checked(tmp_path / "run/checkpoints" / LAST)[1])["totals"]
+    assert len(states) == 2
+    assert len(states[0]["norms"]) == len(states[1]["norms"]) == position(tmp_path / "run")[1]
+
+
+def test_a_group_is_asked_to_stop_with_its_workers(corpus, tmp_path: Path) -> None:
+    config = corpus(optimizer__epochs=10_000, batches__workers=1)
+    code, said = stopped_group(
+        [sys.executable, "-m", "ctcasr.cli.main", "train", str(config)], tmp_path / "run"
+    )
+    assert code == 0, said
     assert said.endswith(
         "run: stopped, and a checkpoint is written; go on with the same command and --resume\n"
     )
