@@ -78,7 +78,7 @@ class TestTraining:
             "train": 3 / epochs,
             "dev WER": 100 / epochs,
             "dev CER": 50 / epochs,
-            "train WER (a sample)": 20 / epochs,
+            "train WER": 20 / epochs,
             "95th percentile": 7 + 0 * epochs,
             "clipped steps": 30 + 0 * epochs,
             "blank frames": np.where(epochs <= 4, 100, 70),
