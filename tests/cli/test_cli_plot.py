@@ -63,14 +63,12 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 class TestTraining:
-    @pytest.mark.parametrize(("name", "head"), [("runs.png", b"\x89PNG"), ("runs.svg", b"<?xml")])
-    def test_it_draws_what_the_records_say(
-        self, ctcasr: Run, tmp_path: Path, figures: list[Any], name: str, head: bytes
-    ) -> None:
-        said = ctcasr("plot", "training", write_run(tmp_path / "base"), "-o", tmp_path / name)
+    def test_it_draws_what_the_records_say(self, ctcasr: Run, tmp_path: Path, figures: list[Any]) -> None:
+        picture = tmp_path / "runs.png"
+        said = ctcasr("plot", "training", write_run(tmp_path / "base"), "-o", picture)
         assert (said.code, said.err) == (0, "")
-        assert said.out == f"{tmp_path / name}: base (12 epochs)\n"
-        assert (tmp_path / name).read_bytes().startswith(head)
+        assert said.out == f"{picture}: base (12 epochs)\n"
+        assert picture.read_bytes().startswith(b"\x89PNG")
         (figure,) = figures
         curves = {line.get_label(): line.get_xydata() for axes in figure.axes for line in axes.get_lines()}
         epochs = np.arange(1, 13)
@@ -99,7 +97,7 @@ class TestTraining:
     ) -> None:
         one = write_run(tmp_path / "one")
         two = write_run(tmp_path / "two", epochs=20, clip_norm=1.0, train_loss=9.0)
-        said = ctcasr("plot", "training", one, two, "-o", tmp_path / "runs.png")
+        said = ctcasr("plot", "training", one, two, "-o", tmp_path / "runs.svg")
         assert said.out.endswith("one (12 epochs), two (20 epochs)\n")
         (figure,) = figures
         columns = [axes for axes in figure.axes if axes.get_title(loc="left")]
@@ -227,7 +225,7 @@ class TestTrainNothing:
     def test_find_lr_proposes_a_rate_and_draws_it(
         self, ctcasr: Run, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(rate_finding, "UPDATES", 60)
+        monkeypatch.setattr(rate_finding, "UPDATES", 40)
         said = ctcasr("train", config, "--find-lr", "--plot", tmp_path / "rates.svg")
         assert said.code == 0
         rate = float(re.fullmatch(r"--set optimizer\.learning_rate=(\S+)\n", said.out)[1])

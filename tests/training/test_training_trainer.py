@@ -313,12 +313,11 @@ def test_an_exploding_loss_names_the_utterance(corpus, monkeypatch: pytest.Monke
     monkeypatch.setattr(
         "ctcasr.training.objectives.ctc_loss", lambda log_probs, *_: log_probs.sum((1, 2)) * float("nan")
     )
+    config = corpus()
     with pytest.raises(DataError, match=r"not finite at step 0 for u\d\d \(train\.jsonl:\d+\)"):
-        train(corpus())
+        train(config)
     assert (
-        (Path(corpus().parent) / "run/coach.log")
-        .read_text()
-        .startswith("stopped: the loss is not finite at step 0")
+        (config.parent / "run/coach.log").read_text().startswith("stopped: the loss is not finite at step 0")
     )
 
 
