@@ -250,13 +250,14 @@ def test_a_full_disk_loses_nothing(
     checkpoints = two_states(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with monkeypatch.context() as patch, pytest.raises(RunError) as caught:
+    with monkeypatch.context() as patch:
+        if owner is None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
+        else:
+            patch.setattr(owner, name, function)
         try:
-            if owner is None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
-            else:
-                patch.setattr(owner, name, function)
-            checkpoints.save_last(Progress(3, 30), *trained())
+            with pytest.raises(RunError) as caught:
+                checkpoints.save_last(Progress(3, 30), *trained())
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     message = str(caught.value)
