@@ -23,7 +23,7 @@ def config(corpus, tmp_path: Path) -> Path:
     path: Path = corpus(optimizer__epochs=2, batches__seconds=0.9)
     manifest = tmp_path / "train.jsonl"
     files = {utterance.id: utterance for utterance in read_manifest(manifest)}
-    shards = write_shards(list(files.values()), tmp_path / "shards", ShardSettings(megabytes=0.015))
+    shards = write_shards(list(files.values()), tmp_path / "shards", ShardSettings(megabytes=0.018))
     assert len(by_shard(shards) or []) == 3
     write_manifest(manifest, [files[utterance.id] for utterance in shards])
     return path
