@@ -153,8 +153,8 @@ def measure_surface(run: Path, settings: SurfaceSettings, told: Callable[[], Non
     random, each row of a matrix scaled to the length of the weights' row (Li et al. 2018, "Visualizing the loss
     landscape of neural nets"), biases being left alone. Both are as long as all weights together.
 
-    From the steepest place in the lower half of this plane, where a training would be, a step of plain gradient descent is
-    taken with and without clipping (Pascanu et al. 2013). Its rate is such that a clipped step is as long as one of
+    From the steepest place in the lower half of this plane, where a training would be, a step of plain gradient descent
+    is taken with and without clipping (Pascanu et al. 2013). Its rate is such that a clipped step is as long as one of
     AdamW may be: the run's learning rate times the root of the number of weights.
 
     Args:
