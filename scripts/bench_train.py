@@ -138,7 +138,9 @@ def whole_training(count: int, rounds: int, worker: bool) -> tuple[list[Row], fl
             fastest.epoch()
             whole = time.perf_counter() - started
     speeds = {name: fp32.audio_seconds / sorted(column)[len(column) // 2] for name, column in times.items()}
-    pairs = [(name, "plain", "plain torch loop, fp32") for name in ("fp32", "bf16") if name in sides]
+    pairs: list[tuple[str, str, str]] = [
+        (name, "plain", "plain torch loop, fp32") for name in ("fp32", "bf16") if name in sides
+    ]
     if worker:
         pairs.append(("one worker", "no worker", "in the training process"))
     rows = [

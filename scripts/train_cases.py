@@ -22,6 +22,7 @@ from ctcasr import audio
 from ctcasr.data import Utterance, write_manifest
 from ctcasr.features.settings import ENERGY_FLOOR
 from ctcasr.models import AcousticModel
+from ctcasr.models.recurrent import RecurrentLayer
 from ctcasr.training import dataset
 from ctcasr.training.config import read_config
 from ctcasr.training.loop import Trainer
@@ -123,6 +124,9 @@ class PackedModel(nn.Module):
         self.subsampling, self.output, self.dropout = ours.subsampling, ours.output, ours.dropout
         self.lstms, self.norms, self.dropouts = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for layer in ours.layers:
+            assert isinstance(layer, RecurrentLayer)
+            assert isinstance(layer.ahead, nn.LSTM)
+            assert isinstance(layer.back, nn.LSTM)
             lstm = nn.LSTM(
                 layer.ahead.input_size, layer.ahead.hidden_size, batch_first=True, bidirectional=True
             )
@@ -175,7 +179,7 @@ class PlainDataset(Dataset[tuple[Tensor, Tensor]]):
 
 def collate(examples: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Pad."""
-    features, targets = zip(*examples, strict=True)
+    features, targets = [part for part, _ in examples], [part for _, part in examples]
     return (
         pad_sequence(features, batch_first=True),
         torch.tensor([len(row) for row in features]),
@@ -220,7 +224,8 @@ def disagreement(ours: OurTraining, plain: PlainTraining) -> float:
     inputs = ours.task.inputs(batch)
     losses, sizes = ours.task.losses(ours.network.eval()(*inputs), batch)
     loss = losses.sum() / sizes.sum()
-    other = plain.loss(*inputs, batch.targets, batch.target_lengths, training=False)
+    features, lengths = inputs
+    other = plain.loss(features, lengths, batch.targets, batch.target_lengths, training=False)
     torch.autograd.backward([loss, other])
     gradient = ours.network.get_parameter("layers.0.back.weight_ih_l0").grad
     theirs = plain.model.get_parameter("lstms.0.weight_ih_l0_reverse").grad

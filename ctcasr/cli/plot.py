@@ -15,7 +15,7 @@ app = typer.Typer(
     help="Draw training runs, and the error surface around what they found.", no_args_is_help=True
 )
 
-REACH, POINTS = 1.0, 25
+REACH, POINTS = 0.3, 25
 
 OUTPUT = typer.Option(..., "-o", "--output", help="The picture, .png or .svg.")
 

@@ -83,7 +83,7 @@ def _above(axes: Axes, surface: Surface, colours: Colormap) -> None:
         axes.annotate(
             text,
             place,
-            (-7 if left else 7, 6),
+            (-7 if left else 7, 6 if colour == BLUE else -12),
             textcoords="offset points",
             color=colour,
             ha="right" if left else "left",

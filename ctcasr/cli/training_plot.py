@@ -72,6 +72,7 @@ def draw_training(runs: Sequence[Run], path: Path) -> None:
     """
     import matplotlib
     from matplotlib.figure import Figure  # not pyplot: it needs no display and leaves no state
+    from matplotlib.ticker import MaxNLocator
 
     rows = _rows(runs)
     with matplotlib.rc_context(STYLE):
@@ -93,6 +94,7 @@ def draw_training(runs: Sequence[Run], path: Path) -> None:
         for column, run in enumerate(runs):
             grid[0, column].set_title(run.name, loc="left", fontsize=10, pad=20)
             grid[-1, column].set_xlabel("epoch")
+            grid[-1, column].xaxis.set_major_locator(MaxNLocator(6, integer=True))
         figure.align_ylabels()
         save(figure, path)
 
@@ -116,7 +118,7 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
                     Curve(name, f"dev {score_name(name[4:])}", colours[place % len(colours)], 100)
                     for place, name in enumerate(scores)
                 ),
-                Curve("train_wer", "train WER (a sample)", GREEN, 100),
+                Curve("train_wer", "train WER", GREEN, 100),
             ],
             1.55,
         ),
@@ -181,6 +183,7 @@ def _panel(axes: Axes, row: Row, run: Run, others: Sequence[Run]) -> None:
             ha="right",
             va="bottom",
         )
+    axes.margins(x=0.02)
     axes.grid(axis="y", color="#eceff1", linewidth=0.8)
     axes.set_axisbelow(True)
 
@@ -193,8 +196,8 @@ def _legend(axes: Axes, row: Row) -> None:
             bbox_to_anchor=(-0.02, 0.96),
             ncols=len(row.curves),
             fontsize=8,
-            handlelength=1.2,
-            columnspacing=1.2,
+            handlelength=1.0,
+            columnspacing=1.0,
             labelcolor=GREY,
         )
 

@@ -114,7 +114,7 @@ def _outputs(
     """Return the outputs of a cell, whose gradients end where a window of frames begins."""
     outputs: list[Tensor] = []
     state: State = None
-    for part in sequences.split(window, dim=1) if window else (sequences,):
+    for part in torch.split(sequences, window, dim=1) if window else (sequences,):
         arguments = (part,) if state is None else (part, state)
         output, state = torch.func.functional_call(cell, weights, arguments) if weights else cell(*arguments)
         state = _detached(state)

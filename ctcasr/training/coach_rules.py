@@ -24,6 +24,9 @@ LEFT_OUT, CLIPPED, WAITING = 0.005, 0.95, 0.4
 RISING, FALLING = 1.2, 0.98
 """The loss rises if it is this many times its minimum, and hardly falls if this share of it is left after a window."""
 
+RISEN = 0.1
+"""How much of what the loss has fallen it must have risen again: what is near zero may well double."""
+
 WIDE_GAP = 0.15
 """By how much the WER on dev may exceed that on training utterances, if it is also more than twice as high."""
 
@@ -143,8 +146,9 @@ def _learned_by_heart(story: Story) -> str:
 def _rate_too_high(story: Story) -> str:
     if len(story.records) < 3:
         return ""
-    lowest = min(record["train_loss"] for record in story.records)
-    if min(record["train_loss"] for record in story.records[-2:]) < RISING * lowest:
+    losses = [record["train_loss"] for record in story.records]
+    lowest = min(losses)
+    if min(losses[-2:]) < max(RISING * lowest, lowest + RISEN * (losses[0] - lowest)):
         return ""
     return (
         f"the training loss has risen from {lowest:.3g} to {story.last['train_loss']:.3g}: the steps are too long; "

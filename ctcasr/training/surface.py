@@ -63,7 +63,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Cut:
-    """The way down from the steepest place that was found, along its own gradient.
+    """The way down from the steepest place of the lower half of a surface, along its own gradient.
 
     Attributes:
         place: where that is, in the units of the surface.
@@ -153,9 +153,9 @@ def measure_surface(run: Path, settings: SurfaceSettings, told: Callable[[], Non
     random, each row of a matrix scaled to the length of the weights' row (Li et al. 2018, "Visualizing the loss
     landscape of neural nets"), biases being left alone. Both are as long as all weights together.
 
-    From the steepest place of this plane, a step of plain gradient descent is taken with and without clipping (Pascanu
-    et al. 2013). Its rate is such that a clipped step is as long as one of AdamW may be: the run's learning rate times
-    the root of the number of weights.
+    From the steepest place in the lower half of this plane, where a training would be, a step of plain gradient descent
+    is taken with and without clipping (Pascanu et al. 2013). Its rate is such that a clipped step is as long as one of
+    AdamW may be: the run's learning rate times the root of the number of weights.
 
     Args:
         run: folder of a run.
@@ -180,7 +180,8 @@ def measure_surface(run: Path, settings: SurfaceSettings, told: Callable[[], Non
             losses[row, column] = loss(_moved(_moved(middle, along, first), aside, second))
             told()
     slopes = np.hypot(*np.gradient(losses))
-    row, column = divmod(int(np.nanargmax(slopes)), settings.points)
+    slopes[losses > np.median(losses)] = -1
+    row, column = divmod(int(slopes.argmax()), settings.points)
     place = (float(offsets[row]), float(offsets[column]))
     steep = _moved(_moved(middle, along, place[0]), aside, place[1])
     return Surface(offsets, losses, config.optimizer.clip_norm, _cut(loss, steep, place, config))

@@ -19,5 +19,6 @@ def trial(config: TrainingConfig) -> Trainer:
 def plain(config: TrainingConfig) -> TrainingConfig:
     """Return the configuration without what is random in a step or added to the loss."""
     optimizer = config.optimizer.model_copy(update={"consistency": 0.0, "label_smoothing": 0.0})
-    model = config.model.model_copy(update={"dropout": 0.0, "recurrent_dropout": 0.0})
+    steady = {"dropout": 0.0, "variational_dropout": False, "recurrent_dropout": 0.0}
+    model = config.model.model_copy(update=steady)
     return config.model_copy(update={"optimizer": optimizer, "model": model})

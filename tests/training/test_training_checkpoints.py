@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -225,25 +226,45 @@ def test_damaged_weights_of_an_epoch_are_left_out_of_the_average(
         folder.average([3])
 
 
-@pytest.mark.parametrize("full", ["save_file", "fsync"])
-def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: str) -> None:
+def no_room_to_write(*arguments: Any) -> None:
+    Path(arguments[1]).write_bytes(b"half")
+    raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+
+def no_room_to_sync(_: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "function", "reason"),
+    [
+        (tensor_files, "save_file", no_room_to_write, "No space left on device"),
+        (os, "fsync", no_room_to_sync, "No space left on device"),
+        (None, "", None, "File too large"),
+    ],
+    ids=["while it is written", "while it is synced", "by the kernel"],
+)
+def test_a_full_disk_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, function: Any, reason: str
+) -> None:
     checkpoints = two_states(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-
-    def no_room(*arguments: Any) -> None:
-        if full == "save_file":
-            Path(arguments[1]).write_bytes(b"half")
-            raise SafetensorError("I/O error: No space left on device (os error 28)")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    owner: Any = tensor_files if full == "save_file" else os
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with monkeypatch.context() as patch:
-        patch.setattr(owner, full, no_room)
-        with pytest.raises(RunError) as caught:
-            checkpoints.save_last(Progress(3, 30), *trained())
-    assert "next.safetensors: cannot be written (" in str(caught.value)
-    assert "No space left on device" in str(caught.value)
-    assert "go on with --resume" in str(caught.value)
+        if owner is None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
+        else:
+            patch.setattr(owner, name, function)
+        try:
+            with pytest.raises(RunError) as caught:
+                checkpoints.save_last(Progress(3, 30), *trained())
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    message = str(caught.value)
+    assert "next.safetensors: cannot be written (" in message
+    assert reason in message
+    assert "nothing that was saved before is lost" in message
+    assert "go on with --resume" in message
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     checkpoints.save_last(Progress(3, 30), *trained())
     assert checkpoints.load_last(*trained())[0].step == 30

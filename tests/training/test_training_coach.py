@@ -136,6 +136,11 @@ def test_a_single_bad_epoch_is_no_trend() -> None:
     assert {name for _, name, _ in said(records)} == TYPICAL
 
 
+def test_a_loss_near_zero_may_double() -> None:
+    records = run(lambda epoch: {"train_loss": 0.03 + 0.03 * (epoch % 10 > 4)} if epoch > 40 else {})
+    assert {name for _, name, _ in said(records)} == TYPICAL
+
+
 def test_what_a_rule_needs_and_no_record_has_keeps_it_silent() -> None:
     """Other tasks have no blank and no words, and older runs recorded less."""
     records = [

@@ -23,7 +23,8 @@ from ctcasr.training.checkpoints import AVERAGED
 from ctcasr.training.config import DataSettings, RunSettings, TrainingConfig
 from ctcasr.training.export import export_bundle
 from ctcasr.training.onnx_graph import write_models
-from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, METRICS, SUMMARY, TOKENS, write_run
+from ctcasr.training.records import METRICS
+from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, SUMMARY, TOKENS, write_run
 from ctcasr.training.tensor_files import write_tensors
 
 Noise = Callable[..., npt.NDArray[np.float32]]
