@@ -13,13 +13,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ctcasr.errors import BundleError, ConfigError
-from ctcasr.features import FeatureSettings
+from ctcasr.features import FeatureExtractor, FeatureSettings
 from ctcasr.runtime import Recognizer, StreamResult, StreamSettings, Transcript, read_bundle
 from ctcasr.runtime.bundle import STREAM_MODEL
 from ctcasr.runtime.incremental import IncrementalRows, StreamNetwork
 from ctcasr.runtime.pauses import PauseSettings
 
 Noise = Callable[..., np.ndarray]
+CELLS: dict[str, dict[str, int]] = {
+    "rnn": {},
+    "lstm": {},
+    "gru": {},
+    "lstmp": {"projection": 8},
+    "ligru": {},
+    "clockwork": {"clock_modules": 4},
+    "scrn": {"slow_units": 4},
+}
 FEATURES = FeatureSettings(sample_rate=8000, mel_bins=20, normalization="none")
 PAUSES = PauseSettings(0.5, 0.12, 60.0)
 SHORT = StreamSettings(step_seconds=0.12, pauses=PAUSES)
@@ -89,12 +98,27 @@ def test_rows_are_those_of_the_whole(
     recognizer: Recognizer, noise: Noise, samples: int, cuts: list[int], step: float
 ) -> None:
     waveform = noise(samples % 5, 2.0)[:samples]
-    rows = IncrementalRows(StreamNetwork(recognizer.bundle), recognizer._extractor, recognizer.bundle, step)
+    bundle = recognizer.bundle
+    rows = IncrementalRows(StreamNetwork(bundle), FeatureExtractor(FEATURES), bundle, step)
     found = [row for chunk in np.split(waveform, sorted(cuts)) for row in rows.push(chunk)]
     joined = np.concatenate([*found, *rows.finish()])
     expected = recognizer.log_probs(waveform)
     assert joined.shape == expected.shape
     np.testing.assert_allclose(joined, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_bundles_of_all_cells_transcribe_and_stream(
+    cell: str, make_bundle: Callable[..., Path], noise: Noise
+) -> None:
+    recognizer = Recognizer.load(make_bundle(FEATURES, cell=cell, bidirectional=False, **CELLS[cell]), "fp32")
+    waveform = noise(3, 1.5)
+    transcript = recognizer.transcribe_waveform(waveform)
+    no_pauses = replace(SHORT, pauses=PauseSettings(0.5, 30.0, 60.0))
+    assert said(streamed(recognizer, waveform, [777, 5000], no_pauses)) == said_offline(transcript)
+    both_ways = Recognizer.load(make_bundle(FEATURES, cell=cell, **CELLS[cell]))
+    assert both_ways.precision == ("fp32" if cell in ("rnn", "gru", "scrn") else "int8")
+    assert both_ways.transcribe_waveform(waveform).duration_seconds == 1.5
 
 
 def test_each_feature_frame_is_scored_once(

@@ -14,6 +14,7 @@ import soundfile as sf
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from ctcasr.features import FeatureSettings
 from ctcasr.runtime import Recognizer
 from ctcasr.serve import ServeSettings
 
@@ -48,6 +49,24 @@ def test_results_come_while_it_is_said(address: str, sample: Path, spoken: str) 
     assert sum(one["type"] == "partial" for one in found) > 1
     words = [word["word"] for one in found if one["type"] == "final" for word in one["words"]]
     assert " ".join(words) == spoken
+
+
+def test_a_model_that_reads_forward_answers_sooner(
+    serving: Serving, make_bundle: Callable[..., Path], noise: Callable[..., np.ndarray]
+) -> None:
+    features = FeatureSettings(sample_rate=8000, mel_bins=20, normalization="none")
+    recognizer = Recognizer.load(make_bundle(features, bidirectional=False), "fp32")
+    waveform = noise(1, 1.0)
+    with serving(recognizer) as address, open_live(address, "?sample_rate=8000") as socket:
+        for chunk in np.array_split((32767 * waveform).astype("<i2"), 10):
+            socket.send(chunk.tobytes())
+        socket.send("end")
+        found = results(socket)
+    assert sum(one["type"] == "partial" for one in found) >= 5  # a window would not have ended
+    heard = (32767 * waveform).astype("<i2").astype(np.float32) / 32768
+    expected = recognizer.transcribe_waveform(heard).text.split()
+    finals = [word["word"] for one in found if one["type"] == "final" for word in one["words"]]
+    assert finals == expected
 
 
 def test_nothing_was_said(address: str) -> None:
