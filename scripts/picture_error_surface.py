@@ -57,8 +57,9 @@ def gradient_reach(network: nn.RNNBase, seed: int) -> Array:
     outputs, _ = network(inputs)
     outputs[0, -1].dot(torch.randn(HIDDEN, dtype=torch.float64)).backward()
     assert inputs.grad is not None
-    norms: Array = inputs.grad[0].norm(dim=1).flip(0).numpy()
-    return norms / norms[0]
+    norms = inputs.grad[0].norm(dim=1).flip(0)
+    shares: Array = (norms / norms[0]).numpy()
+    return shares
 
 
 def simple_rnn(gain: float) -> nn.RNNBase:
