@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import typer
@@ -12,6 +11,7 @@ from ctcasr.errors import ConfigError, CtcAsrError
 from ctcasr.runtime import Bundle, bundled_names, find_bundle, read_bundle
 from ctcasr.runtime.bundle import LANGUAGE_MODEL, PRIORS
 from ctcasr.runtime.decoding_parts import DecodingOptions, carries_beam, decoding_parts
+from ctcasr.training.records import METRICS, read_records
 
 
 def command(
@@ -30,7 +30,7 @@ def command(
         raise ConfigError(f"{target}: cannot be opened ({error})") from error
     if path.is_file():
         rows = _audio_rows(path)
-    elif (path / "metrics.jsonl").is_file():
+    elif (path / METRICS).is_file():
         rows = _run_rows(path)
     elif path.is_dir() or target in bundled_names():
         rows = _bundle_rows(target)
@@ -54,10 +54,8 @@ def _audio_rows(path: Path) -> dict[str, str]:
 
 
 def _run_rows(path: Path) -> dict[str, str]:
+    records = read_records(path)
     try:
-        records = [
-            json.loads(line) for line in (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        ]
         best = min(records, key=lambda record: (record["dev_cer"], record["dev_loss"]))
         last = records[-1]
         return {
@@ -68,9 +66,9 @@ def _run_rows(path: Path) -> dict[str, str]:
             "last epoch": f"train loss {last['train_loss']:.3f}, dev loss {last['dev_loss']:.3f}",
             "time": f"{sum(record['seconds'] for record in records) / 60:.1f} minutes",
         }
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise CtcAsrError(
-            f"{path}/metrics.jsonl: cannot be read ({error}); is this the folder of a run?"
+            f"{path / METRICS}: cannot be read ({error}); is this the folder of a run?"
         ) from error
 
 

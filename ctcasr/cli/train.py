@@ -17,21 +17,25 @@ def command(
     """Train an acoustic model.
 
     E.g. `ctcasr train recipes/an4/config.toml --set run.seed=1 --set run.folder=runs/seed1`. On several GPUs or
-    processes: `torchrun --nproc-per-node 2 -m ctcasr.cli.main train CONFIG`.
+    processes: `torchrun --nproc-per-node 2 -m ctcasr.cli.main train CONFIG`. SIGTERM and Ctrl-C stop it once
+    a checkpoint is written; the exit code is then 0 and 130.
     """
     try:
         # Here rather than above: the other verbs work, and start fast, without torch.
         from ctcasr.training.config import read_config
         from ctcasr.training.loop import Trainer
+        from ctcasr.training.stopping import Stopped
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"training needs {error.name}; install it with `pip install 'ctcasr[train]'`"
         ) from error
     settings = read_config(config, overrides)
     trainer = Trainer(settings, resume=resume)
-    evaluation = trainer.run()
+    try:
+        evaluation = trainer.run()
+    except Stopped as stopped:
+        if trainer.accelerator.is_main_process:
+            typer.echo(f"{settings.run.folder}: {stopped}", err=True)
+        raise typer.Exit(stopped.exit_code) from stopped
     if trainer.accelerator.is_main_process:
-        typer.echo(
-            f"{settings.run.folder}: dev WER {100 * evaluation.word_error_rate:.2f} %, "
-            f"CER {100 * evaluation.character_error_rate:.2f} % (average of the best epochs)"
-        )
+        typer.echo(f"{settings.run.folder}: dev {evaluation} (average of the best epochs)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,13 @@ from typing import Any
 from ctcasr.errors import DataError
 
 _LONGEST_SECONDS = 1e9  # thirty years: longer is a mistake, and so is infinity
+INDEX = "index.jsonl"
+"""The manifest of a folder of shards."""
+
 _ROUNDING_SECONDS = 1e-3  # by so much words may overlap, or pass the end
 
 WordTimes = tuple[tuple[float, float], ...]
+ByteSpan = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Utterance:
     """Where the utterance was listed, as `file:line`, for messages."""
     words: WordTimes | None = None
     """Start and end of each word of the text, in seconds from the start of the utterance, as `ctcasr align` finds."""
+    byte_span: ByteSpan | None = None
+    """First byte and number of bytes of the recording in the file at `audio_path`, a shard, which holds many."""
 
     def __str__(self) -> str:
         return f"{self.id} ({self.where})" if self.where else self.id
@@ -39,13 +45,16 @@ class Utterance:
 def read_manifest(path: Path) -> list[Utterance]:
     """Read a manifest: one JSON object a line with `audio_filepath`, `duration`, `text`.
 
-    `id` (default: the stem of the audio file), `offset` (seconds, default 0), `speaker` and `words` (a list of
-    `[start, end]` in seconds from the start of the utterance, one for each word of the text) are optional; other
-    fields are ignored. Audio paths are relative to the manifest's folder.
+    `id` (default: the stem of the audio file), `offset` (seconds, default 0), `speaker`, `words` (a list of
+    `[start, end]` in seconds from the start of the utterance, one for each word of the text) and `bytes` (`[first,
+    count]`, where the recording stands in a shard) are optional; other fields are ignored. Audio paths are relative
+    to the manifest's folder. A folder of shards is read by its index.
 
     Raises:
         DataError: the file is unreadable or empty, or a line is not such an object or repeats an id.
     """
+    if path.is_dir():
+        path = path / INDEX
     try:
         # Not splitlines: a text may hold U+2028 and the like, which JSON leaves as they are.
         lines = path.read_text(encoding="utf-8-sig").split("\n")
@@ -67,6 +76,14 @@ def read_manifest(path: Path) -> list[Utterance]:
     if not utterances:
         raise DataError(f"{path}: lists no utterance; expected one JSON object a line")
     return list(utterances.values())
+
+
+def by_shard(utterances: Sequence[Utterance]) -> list[list[int]] | None:
+    """Return the numbers of utterances by the shard that they are in; None where all have files of their own."""
+    groups: dict[Path | None, list[int]] = {}
+    for number, utterance in enumerate(utterances):
+        groups.setdefault(utterance.audio_path if utterance.byte_span else None, []).append(number)
+    return None if groups.keys() == {None} else list(groups.values())
 
 
 def parse_utterance(line: str, path: Path, where: str) -> Utterance:
@@ -97,6 +114,7 @@ def parse_utterance(line: str, path: Path, where: str) -> Utterance:
         offset_seconds=_seconds(fields, "offset", path.parent / where, minimum=0.0, default=0.0),
         speaker=_field(fields, "speaker", str, path.parent / where, None),
         where=where,
+        byte_span=_byte_span(fields, path.parent / where),
     )
     spans = _field(fields, "words", list, path.parent / where, None)
     return utterance if spans is None else replace(utterance, words=_words(spans, utterance, path.parent))
@@ -122,6 +140,17 @@ def _words(spans: list[Any], utterance: Utterance, folder: Path) -> WordTimes:
         start = min(max(float(span[0]), reached), duration)
         words.append((start, min(max(float(span[1]), start), duration)))
     return tuple(words)
+
+
+def _byte_span(fields: dict[str, Any], where: Path) -> ByteSpan | None:
+    span = _field(fields, "bytes", list, where, None)
+    if span is None:
+        return None
+    if not (_is_span(span) and all(isinstance(number, int) for number in span) and span[0] >= 0 < span[1]):
+        raise DataError(
+            f"{where}: `bytes` is {span!r}; expected [first, count], whole numbers, the count above 0"
+        )
+    return span[0], span[1]
 
 
 def _is_span(value: Any) -> bool:
@@ -190,5 +219,7 @@ def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
                 fields["speaker"] = utterance.speaker
             if utterance.words is not None:
                 fields["words"] = [[round(start, 3), round(end, 3)] for start, end in utterance.words]
+            if utterance.byte_span is not None:
+                fields["bytes"] = list(utterance.byte_span)
             file.write(json.dumps(fields, ensure_ascii=False) + "\n")
     temporary.replace(path)

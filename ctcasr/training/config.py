@@ -29,7 +29,7 @@ class DataSettings(BaseModel):
 
     model_config = _STRICT
 
-    train: Path = Field(description="manifest to train on")
+    train: Path = Field(description="manifest to train on, or folder of shards")
     dev: Path = Field(description="manifest of held-out speakers, to choose checkpoints on")
     max_bad_share: float = Field(
         0.02,
@@ -116,6 +116,17 @@ class BatchSettings(BaseModel):
     workers: int = Field(
         0, ge=0, le=64, description="processes that read audio; 0 reads in the training process"
     )
+    accumulate: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="batches on one process whose gradients are added up for a step, where memory holds no larger ones",
+    )
+    shards: int = Field(
+        8,
+        ge=1,
+        description="that are mixed with one another at a time, where data.train is a folder of shards",
+    )
 
 
 class OptimizerSettings(BaseModel):
@@ -168,6 +179,9 @@ class RunSettings(BaseModel):
         "auto", description="of the matrices; auto is bf16 where the processor computes it natively"
     )
     device: Literal["auto", "cpu"] = Field("auto", description="auto takes a GPU where there is one")
+    checkpoint_minutes: float = Field(
+        10.0, gt=0, description="between checkpoints; there is one after each epoch in any case"
+    )
     average: int = Field(10, ge=1, le=100, description="best epochs whose weights are averaged at the end")
     start_from: Path | None = Field(
         None, description="folder of a finished run whose averaged weights are trained on: fine-tuning"

@@ -22,11 +22,13 @@ from ctcasr.runtime.bundle import (
     TrainingSummary,
 )
 from ctcasr.text import PhoneVocabulary, Units, read_vocabulary
-from ctcasr.training.checkpoints import AVERAGED, load_weights, read_tensors
+from ctcasr.training.checkpoints import AVERAGED
 from ctcasr.training.config import TrainingConfig, read_config
 from ctcasr.training.objectives import topology_of
 from ctcasr.training.onnx_graph import has_int8, write_models, write_stream_model
-from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, DICTIONARY, METRICS, SUMMARY, read_statistics
+from ctcasr.training.records import METRICS
+from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, DICTIONARY, SUMMARY, read_statistics
+from ctcasr.training.tensor_files import load_weights, read_tensors
 
 _CELL_NAMES: dict[Cell, str] = {
     "rnn": "RNN",
