@@ -162,9 +162,9 @@ def measure_surface(run: Path, settings: SurfaceSettings, told: Callable[[], Non
     landscape of neural nets"), biases being left alone. Both are as long as all weights together.
 
     On the line along the gradient, in its lower half, where a training would be, the steepest place is looked for. From
-    there a step of plain gradient descent is taken with and without clipping (Pascanu et al. 2013). Its rate is the best
-    for the clipped step, which ends at the first lowest place of the way; without clipping the step is longer by as much
-    as the gradient exceeds `optimizer.clip_norm`.
+    there a step of plain gradient descent is taken with and without clipping (Pascanu et al. 2013). Its rate is the
+    best for the clipped step, which ends at the first lowest place of the way; without clipping the step is longer by
+    as much as the gradient exceeds `optimizer.clip_norm`.
 
     Args:
         run: folder of a run.
