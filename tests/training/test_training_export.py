@@ -169,7 +169,7 @@ def make_run(folder: Path, *, seed: int = 0, normalization: str = "utterance", *
         run=RunSettings(folder=folder, seed=seed),
     )
     vocabulary = Vocabulary.from_texts(["abc def"])
-    write_run(config, vocabulary, None)
+    write_run(config, lambda run: vocabulary.write(run / TOKENS))
     (folder / CHECKPOINTS).mkdir()
     write_tensors(
         folder / CHECKPOINTS / AVERAGED,
