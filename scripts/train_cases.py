@@ -231,7 +231,10 @@ def disagreement(ours: OurTraining, plain: PlainTraining) -> float:
     theirs = plain.model.get_parameter("lstms.0.weight_ih_l0_reverse").grad
     assert gradient is not None
     assert theirs is not None
-    found = (abs(float((loss / other).detach()) - 1), float((gradient - theirs).abs().max() / theirs.abs().max()))
+    found = (
+        abs(float((loss / other).detach()) - 1),
+        float((gradient - theirs).abs().max() / theirs.abs().max()),
+    )
     ours.network.zero_grad()
     plain.model.zero_grad()
     return max(found)

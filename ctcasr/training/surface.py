@@ -198,7 +198,7 @@ def measure_surface(run: Path, settings: SurfaceSettings, told: Callable[[], Non
 def _steepest(loss: _Loss, places: Sequence[Weights]) -> int:
     """Return the number of the place with the largest gradient among the lower half of them."""
     losses = [loss(place) for place in places]
-    lower = np.argsort(losses)[: -(-len(places) // 2)].tolist()
+    lower: list[int] = np.argsort(losses)[: -(-len(places) // 2)].tolist()
     return max(lower, key=lambda number: _length(loss.gradient(places[number])))
 
 
