@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ctcasr.training.surface import Cut, Step, Surface
 
 LEVELS = 18
+MOST_LINES = 4
+"""With their losses: deep in the valley they would lie on one another."""
+
 SLOPE = ("#f4faf4", "#cfe9dd", "#a6d3dd", "#8fbfd8", "#8aa9cc")
 
 
@@ -67,7 +70,7 @@ def _above(axes: Axes, surface: Surface, colours: Colormap) -> None:
         surface.aside,
         surface.along,
         surface.losses,
-        _round_losses(float(surface.losses.min()), float(surface.losses.max())),
+        _round_losses(float(surface.losses.min()), float(surface.losses.max()))[-MOST_LINES:],
         colors="#6f8ea3",
         linewidths=0.7,
     )
