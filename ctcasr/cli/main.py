@@ -16,6 +16,7 @@ import ctcasr  # noqa: E402
 from ctcasr.cli import (  # noqa: E402
     align,
     calibrate,
+    classify,
     data,
     doctor,
     evaluate,
@@ -26,6 +27,7 @@ from ctcasr.cli import (  # noqa: E402
     priors,
     score,
     serve,
+    tag,
     train,
     transcribe,
     tune,
@@ -39,7 +41,21 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (transcribe, align, train, evaluate, score, export, info, calibrate, doctor, priors, serve):
+for verb in (
+    transcribe,
+    align,
+    train,
+    evaluate,
+    score,
+    export,
+    info,
+    calibrate,
+    doctor,
+    priors,
+    serve,
+    tag,
+    classify,
+):
     app.command(name=verb.__name__.rpartition(".")[2], no_args_is_help=True)(verb.command)
 lm.app.command(name="tune", no_args_is_help=True)(tune.command)
 app.add_typer(lm.app, name="lm")

@@ -11,8 +11,7 @@ import numpy as np
 
 from ctcasr.cli.plotting import BLUE, GREEN, GREY, LINE, ORANGE, STYLE, VIOLET, save
 from ctcasr.training.coach_rules import ALL_BLANK
-from ctcasr.training.records import Record
-from ctcasr.training.tasks import score_name
+from ctcasr.training.records import Record, score_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

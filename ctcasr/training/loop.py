@@ -6,7 +6,6 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -18,6 +17,7 @@ from ctcasr.training.coach import Coach, CoachLog
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.display import Display
 from ctcasr.training.keeping import Keeper, restore_random
+from ctcasr.training.making import make_task
 from ctcasr.training.monitor import EpochTotals
 from ctcasr.training.planning import Epoch, plan_digest, plan_epoch
 from ctcasr.training.probing import MemoryProbe
@@ -33,10 +33,9 @@ from ctcasr.training.run_folder import (
 from ctcasr.training.schedule import learning_rate
 from ctcasr.training.stepping import Stepper
 from ctcasr.training.stopping import Stopped, StopRequest
-from ctcasr.training.tasks import Evaluation, Task
+from ctcasr.training.tasks import Evaluation
 from ctcasr.training.tensor_files import load_weights, read_tensors, write_tensors
 from ctcasr.training.threads import limit_threads
-from ctcasr.training.transcribing import TranscriptionTask
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ class Trainer:
         self.checkpoints = CheckpointFolder(config.run.folder / CHECKPOINTS, config.run.average)
         self._check_folder(resume)
         self.problems = ProblemLog(self.accelerator, config.data.max_bad_share)
-        self.task: Task[Any] = TranscriptionTask(config, self.accelerator, self.problems, resume=resume)
+        self.task = make_task(config, self.accelerator, self.problems, resume=resume)
         torch.manual_seed(config.run.seed)
         network = self.task.make_network()
         optimizer = torch.optim.AdamW(self._parameter_groups(network), lr=config.optimizer.learning_rate)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from ctcasr.data import Utterance, by_shard, read_manifest
 from ctcasr.errors import ConfigError, DataError
 from ctcasr.features import GlobalStatistics
 from ctcasr.models import AcousticModel, consistency_loss, smoothing_loss
-from ctcasr.text import PhoneVocabulary, read_vocabulary
+from ctcasr.text import PhoneVocabulary, Vocabulary, read_vocabulary
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.dataset import SpeechBatch
 from ctcasr.training.evaluating import ScoredSet, evaluate, sample
@@ -111,10 +110,7 @@ class TranscriptionTask:
 
     def resized(self, batch: SpeechBatch, size: float) -> SpeechBatch:
         """Return the batch with so many seconds in each row, at the slowest speed."""
-        features = self.config.features
-        samples = math.ceil(size / min(self.config.augment.speeds) * features.sample_rate)
-        frames = features.frames(samples)
-        return batch.resized(frames if batch.inputs.ndim == 3 else samples, frames)
+        return self.feeder.resized(batch, size)
 
     def losses(self, outputs: tuple[Tensor, ...], batch: SpeechBatch) -> tuple[Tensor, Tensor]:
         """Return losses and sizes; a loss is the mean over the maskings, and how far these disagree."""
@@ -153,8 +149,13 @@ class TranscriptionTask:
 
     def write(self, folder: Path) -> None:
         """Write the vocabulary, its dictionary where it has one, and global statistics."""
-        if isinstance(self.vocabulary, PhoneVocabulary):
-            self.vocabulary.pronunciations.write(folder / DICTIONARY)
-        self.vocabulary.write(folder / TOKENS)
-        if self.statistics is not None:
-            write_whole(folder / STATISTICS, self.statistics.model_dump_json())
+        write_symbols(folder, self.vocabulary, self.statistics)
+
+
+def write_symbols(folder: Path, vocabulary: Vocabulary, statistics: GlobalStatistics | None) -> None:
+    """Write what a run that transcribes has beside its configuration; each file appears whole or not at all."""
+    if isinstance(vocabulary, PhoneVocabulary):
+        vocabulary.pronunciations.write(folder / DICTIONARY)
+    vocabulary.write(folder / TOKENS)
+    if statistics is not None:
+        write_whole(folder / STATISTICS, statistics.model_dump_json())
