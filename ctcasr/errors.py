@@ -4,7 +4,8 @@
     ├── ConfigError      a configuration file, an option or a combination of settings is wrong
     ├── DataError        a manifest, a transcript or a vocabulary is wrong
     ├── AudioError       an audio file cannot be read or holds no usable sound
-    └── BundleError      a model bundle is missing something, has a wrong version or wrong shapes
+    ├── BundleError      a model bundle is missing something, has a wrong version or wrong shapes
+    └── RunError         a training cannot go on: its disk or its memory is full
 
 Every message is one sentence that says what was found, where, what was expected and what to do. The command
 line prints it without a traceback (`--debug` shows it).
@@ -31,3 +32,7 @@ class AudioError(CtcAsrError):
 
 class BundleError(CtcAsrError):
     """A model bundle is incomplete, of an unknown version, or inconsistent."""
+
+
+class RunError(CtcAsrError):
+    """A training cannot go on, by no fault of its data or settings: its disk or its memory is full."""

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import typer
 
-from ctcasr.data import read_manifest, write_manifest
+from ctcasr.data import Utterance, read_manifest, write_manifest
 from ctcasr.data.exchange import EXPORTERS, IMPORTERS, ImportSettings
 from ctcasr.data.exchange.lhotse import prepare_with_lhotse
+from ctcasr.data.shards import ShardSettings, write_shards
 from ctcasr.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help="Corpora of other layouts to manifests, and back.")
@@ -47,8 +48,33 @@ def export(
     E.g. `ctcasr data export kaldi train.jsonl -o data/train`.
     """
     utterances = read_manifest(manifest)
+    if any(utterance.byte_span for utterance in utterances):
+        raise ConfigError(f"{manifest}: its recordings are in shards, which other layouts cannot point into")
     _write(output, lambda: EXPORTERS[layout.value](output, utterances))
     typer.echo(f"{output}: {len(utterances)} utterances")
+
+
+@app.command("shard", no_args_is_help=True)
+def shard(
+    manifest: Path = typer.Argument(help="Manifest to read."),
+    output: Path = typer.Option(..., "-o", "--output", help="Folder to write."),
+    megabytes: float = typer.Option(
+        ShardSettings.megabytes,
+        "--megabytes",
+        min=0.001,
+        help="About as large is each shard, in millions of bytes.",
+    ),
+    seed: int = typer.Option(ShardSettings.seed, "--seed", min=0, help="Of the order of the utterances."),
+) -> None:
+    """Pack the recordings of a manifest into tar files that a training reads a few at a time.
+
+    E.g. `ctcasr data shard train.jsonl -o shards`, and `data.train = "shards"` in the configuration of a training.
+    """
+    settings = ShardSettings(megabytes, seed)
+    utterances: list[Utterance] = []
+    _write(output, lambda: utterances.extend(write_shards(read_manifest(manifest), output, settings)))
+    count = len({utterance.audio_path for utterance in utterances})
+    typer.echo(f"{output}: {len(utterances)} utterances in {count} shards")
 
 
 @app.command("prepare", no_args_is_help=True)

@@ -135,13 +135,15 @@ def examine(
         findings += leaks(utterances, heard, others, _listen_to(others, advance))
     vocabulary = settings.model.vocabulary if settings.model else None
     rate = _expected_rate(heard, settings)
-    shared = Counter(utterance.audio_path for utterance in utterances)
+    shared = Counter((utterance.audio_path, utterance.byte_span) for utterance in utterances)
     for utterance in utterances:
         findings += check_text(utterance, vocabulary)
         sound = heard[utterance.id]
         findings += _check_sound(utterance, sound, settings, rate)
         if not sound.problem:
-            findings += _check_duration(utterance, sound, shared[utterance.audio_path] == 1)
+            findings += _check_duration(
+                utterance, sound, shared[utterance.audio_path, utterance.byte_span] == 1
+            )
             findings += _check_feasible(utterance, sound, settings.model)
     findings += doubles(utterances, heard)
     findings += outliers(utterances, heard)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctcasr import audio
-from ctcasr.data import Utterance
+from ctcasr.data import Utterance, recording
 from ctcasr.errors import AudioError
 
 SILENT_DB = -60.0
@@ -58,15 +58,16 @@ class Heard:
 def listen(utterance: Utterance) -> Heard:
     """Read an utterance and measure it."""
     try:
-        info = audio.probe(utterance.audio_path)
-        # A duration beyond the end is told as a wrong duration, and what is there is listened to.
-        beyond = utterance.offset_seconds + utterance.duration_seconds >= info.duration_seconds
-        waveform = audio.load(
-            utterance.audio_path,
-            info.sample_rate,
-            offset_seconds=utterance.offset_seconds,
-            duration_seconds=None if beyond else utterance.duration_seconds,
-        )
+        with recording(utterance) as path:
+            info = audio.probe(path)
+            # A duration beyond the end is told as a wrong duration, and what is there is listened to.
+            beyond = utterance.offset_seconds + utterance.duration_seconds >= info.duration_seconds
+            waveform = audio.load(
+                path,
+                info.sample_rate,
+                offset_seconds=utterance.offset_seconds,
+                duration_seconds=None if beyond else utterance.duration_seconds,
+            )
     except AudioError as error:
         return Heard(problem=str(error), is_missing=not utterance.audio_path.exists())
     return measure(waveform, info.sample_rate, info.duration_seconds)

@@ -7,14 +7,13 @@ import io
 import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from ctcasr import audio
-from ctcasr.data import Utterance
+from ctcasr.data import Utterance, load_utterance
 from ctcasr.errors import AudioError
 from ctcasr.features import FeatureExtractor, FeatureSettings
 
@@ -118,11 +117,6 @@ def _read(utterance: Utterance, most_seconds: float | None) -> Waveform | None:
         utterance.duration_seconds if most_seconds is None else min(utterance.duration_seconds, most_seconds)
     )
     try:
-        return audio.load(
-            utterance.audio_path,
-            SAMPLE_RATE,
-            offset_seconds=utterance.offset_seconds,
-            duration_seconds=seconds,
-        )
+        return load_utterance(replace(utterance, duration_seconds=seconds), SAMPLE_RATE)
     except AudioError:
         return None

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ctcasr import audio
-from ctcasr.data import Utterance
+from ctcasr.data import Utterance, load_utterance
 from ctcasr.errors import CtcAsrError, DataError
 from ctcasr.runtime.alignment import AlignmentOptions, align_transcript
 from ctcasr.runtime.ordered import in_order
@@ -64,12 +63,7 @@ def _align_one(
     texts = utterance.text.split()
     if not texts:
         return AlignedUtterance(replace(utterance, words=()))
-    waveform = audio.load(
-        utterance.audio_path,
-        recognizer.bundle.description.features.sample_rate,
-        offset_seconds=utterance.offset_seconds,
-        duration_seconds=utterance.duration_seconds,
-    )
+    waveform = load_utterance(utterance, recognizer.bundle.description.features.sample_rate)
     # One at a time here: the utterances themselves are dealt out to threads.
     aligned = align_transcript(recognizer, waveform, " ".join(texts), options, threads=1)
     if len(aligned.words) != len(texts):

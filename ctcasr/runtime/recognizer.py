@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctcasr import audio
-from ctcasr.data import Utterance
+from ctcasr.data import Utterance, load_utterance, recording
 from ctcasr.decoding import check_log_probs
 from ctcasr.errors import AudioError, BundleError, ConfigError, CtcAsrError, DataError
 from ctcasr.features import FeatureExtractor
@@ -145,12 +145,7 @@ class Recognizer:
         Raises:
             AudioError: its audio cannot be read.
         """
-        waveform = audio.load(
-            utterance.audio_path,
-            self.bundle.description.features.sample_rate,
-            offset_seconds=utterance.offset_seconds,
-            duration_seconds=utterance.duration_seconds,
-        )
+        waveform = load_utterance(utterance, self.bundle.description.features.sample_rate)
         return self.log_probs(waveform)
 
     def cutter(self, settings: WindowSettings | None = None) -> WindowCutter:
@@ -224,12 +219,12 @@ class Recognizer:
                 4 * threads,
             )
 
-    def _transcribe_one(self, number: int, recording: str | Path | Utterance, workers: Workers) -> Transcript:
-        if isinstance(recording, Utterance):
-            identity, path = recording.id, recording.audio_path
-            offset, duration = recording.offset_seconds, recording.duration_seconds
+    def _transcribe_one(self, number: int, source: str | Path | Utterance, workers: Workers) -> Transcript:
+        if isinstance(source, Utterance):
+            identity, path = source.id, source.audio_path
+            offset, duration = source.offset_seconds, source.duration_seconds
         else:
-            identity, path, offset, duration = Path(recording).stem, Path(recording), 0.0, None
+            identity, path, offset, duration = Path(source).stem, Path(source), 0.0, None
         rate = self.bundle.description.features.sample_rate
         report = None
         try:
@@ -240,8 +235,9 @@ class Recognizer:
                 def report(seconds: float) -> None:
                     watch(number, seconds, min(1.0, seconds / whole))
 
-            blocks = audio.stream(path, rate, offset_seconds=offset, duration_seconds=duration)
-            transcript = self._recognise(blocks, workers, report)
+            with recording(source) if isinstance(source, Utterance) else nullcontext(path) as file:
+                blocks = audio.stream(file, rate, offset_seconds=offset, duration_seconds=duration)
+                transcript = self._recognise(blocks, workers, report)
             return replace(transcript, id=identity, audio_path=str(path))
         except AudioError as error:
             return Transcript(identity, str(path), error=str(error))

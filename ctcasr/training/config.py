@@ -16,7 +16,9 @@ from ctcasr.decoding.topology import MAX_STATES
 from ctcasr.errors import ConfigError
 from ctcasr.features import FeatureSettings
 from ctcasr.models.settings import ModelSettings
+from ctcasr.models.token_settings import TokenSettings
 from ctcasr.text import Units
+from ctcasr.training.task_settings import TaskSettings, check_task
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 _LONGEST_SHOWN = 60
@@ -29,7 +31,7 @@ class DataSettings(BaseModel):
 
     model_config = _STRICT
 
-    train: Path = Field(description="manifest to train on")
+    train: Path = Field(description="manifest to train on, or folder of shards")
     dev: Path = Field(description="manifest of held-out speakers, to choose checkpoints on")
     max_bad_share: float = Field(
         0.02,
@@ -113,8 +115,20 @@ class BatchSettings(BaseModel):
     model_config = _STRICT
 
     seconds: float = Field(60.0, gt=0, description="of audio in a batch on one process, padding included")
+    tokens: int = Field(600, gt=0, description="words in a batch on one process, padding included")
     workers: int = Field(
         0, ge=0, le=64, description="processes that read audio; 0 reads in the training process"
+    )
+    accumulate: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="batches on one process whose gradients are added up for a step, where memory holds no larger ones",
+    )
+    shards: int = Field(
+        8,
+        ge=1,
+        description="that are mixed with one another at a time, where data.train is a folder of shards",
     )
 
 
@@ -168,6 +182,9 @@ class RunSettings(BaseModel):
         "auto", description="of the matrices; auto is bf16 where the processor computes it natively"
     )
     device: Literal["auto", "cpu"] = Field("auto", description="auto takes a GPU where there is one")
+    checkpoint_minutes: float = Field(
+        10.0, gt=0, description="between checkpoints; there is one after each epoch in any case"
+    )
     average: int = Field(10, ge=1, le=100, description="best epochs whose weights are averaged at the end")
     start_from: Path | None = Field(
         None, description="folder of a finished run whose averaged weights are trained on: fine-tuning"
@@ -180,7 +197,9 @@ class TrainingConfig(BaseModel):
     model_config = _STRICT
 
     data: DataSettings  # each section's class says what it is for
+    task: TaskSettings = TaskSettings()
     features: FeatureSettings = FeatureSettings()
+    tokens: TokenSettings = TokenSettings()
     model: ModelSettings = ModelSettings()
     text: TextSettings = TextSettings()
     augment: AugmentSettings = AugmentSettings()
@@ -198,6 +217,7 @@ class TrainingConfig(BaseModel):
             )
         if not by_frames and self.frames != FrameSettings():
             raise ValueError("the section frames is for optimizer.objective = 'frames'; found 'ctc'")
+        check_task(self)
         return self
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,12 @@ from torch.utils.data import Dataset
 
 from ctcasr import audio
 from ctcasr.ctc import min_input_length
-from ctcasr.data import Utterance
+from ctcasr.data import Utterance, load_utterance
 from ctcasr.errors import AudioError
 from ctcasr.features import FeatureExtractor, FeatureSettings
 from ctcasr.text import Vocabulary
 from ctcasr.training.augmenting import generator, kept_bins, kept_frames, warp_factor
+from ctcasr.training.batching import Batch
 from ctcasr.training.config import AugmentSettings
 from ctcasr.training.splicing import Piece, Splicer
 
@@ -46,34 +47,33 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Batch:
+class SpeechBatch(Batch):
     """Padded examples: `inputs` are features `(B, T, F)`, or waveforms `(B, N)` for the device's reader.
 
     `kept_frames (B, W, T)` and `kept_bins (B, W, F)` hold W maskings of each; `warps (B,)` scale the
     frequencies of the filters. `origins` say where the sound of each row comes from, before its speed was changed.
     """
 
-    utterances: tuple[int, ...]
     inputs: Tensor
     lengths: Tensor
     targets: Tensor
     target_lengths: Tensor
-    weights: Tensor
     warps: Tensor
     kept_frames: Tensor
     kept_bins: Tensor
-    problems: tuple[tuple[int, str], ...]
     origins: tuple[tuple[Piece, ...], ...]
     speeds: tuple[float, ...]
 
-    def to(self, device: torch.device) -> Batch:
-        """Return the batch with its tensors on a device."""
-        moved = {
-            name: value.to(device, non_blocking=True)
-            for name, value in vars(self).items()
-            if isinstance(value, Tensor)
-        }
-        return Batch(**{**vars(self), **moved})
+    def resized(self, length: int, frames: int) -> SpeechBatch:
+        """Return the batch with all rows of the same length of inputs, cut or padded, which gives so many frames."""
+        more = length - self.inputs.shape[1]
+        padding = (0, more) if self.inputs.ndim == 2 else (0, 0, 0, more)
+        return replace(
+            self,
+            inputs=torch.nn.functional.pad(self.inputs, padding),
+            lengths=torch.full_like(self.lengths, length),
+            kept_frames=torch.ones_like(self.kept_frames[..., :1]).expand(-1, -1, frames),
+        )
 
 
 def subsampled(frames: int, factor: int) -> int:
@@ -164,12 +164,7 @@ class SpeechDataset(Dataset[Example]):
 
     def _load(self, utterance: Utterance) -> npt.NDArray[np.float32]:
         """Read the waveform `(N,)` of an utterance."""
-        return audio.load(
-            utterance.audio_path,
-            self.settings.features.sample_rate,
-            offset_seconds=utterance.offset_seconds,
-            duration_seconds=utterance.duration_seconds,
-        )
+        return load_utterance(utterance, self.settings.features.sample_rate)
 
     def _maskings(self, frames: int, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
         """Draw maskings of frames `(W, T)` and of bins `(W, F)`."""
@@ -193,12 +188,12 @@ def infeasible(input_length: int, targets: Tensor, subsampling: int) -> str:
     )
 
 
-def collate(examples: Sequence[Example]) -> Batch:
+def collate(examples: Sequence[Example]) -> SpeechBatch:
     """Pad examples to a batch; one that cannot be used keeps its row, without targets, with weight zero."""
     pad = torch.nn.utils.rnn.pad_sequence
     targets = [example.targets[:0] if example.problem else example.targets for example in examples]
-    return Batch(
-        utterances=tuple(example.utterance for example in examples),
+    return SpeechBatch(
+        examples=tuple(example.utterance for example in examples),
         inputs=pad([example.inputs for example in examples], batch_first=True),
         lengths=torch.tensor([len(example.inputs) for example in examples]),
         targets=pad(targets, batch_first=True),

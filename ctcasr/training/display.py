@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -15,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-_HEADER = "epoch  train loss  dev loss  dev WER %  dev CER %  grad norm  clipped %  seconds"
+from ctcasr.training.records import Record, score_name
 
 
 class Display:
@@ -50,15 +51,27 @@ class Display:
         """Show the batches of the epoch in the bar's text."""
         self._progress.update(self._task, description=f"training, batch {done}/{total}")
 
-    def epoch(self, record: dict[str, float | int]) -> None:
+    def epoch(self, record: Record) -> None:
         """Print the epoch's line, and the header above the first and each twentieth."""
+        scores = [name for name in record if name.startswith("dev_") and name != "dev_loss"]
+        columns = [f"dev {score_name(name[4:])} %" for name in scores]
         if self._lines % 20 == 0:
-            self._console.print(f"[bold]{_HEADER}[/bold]", soft_wrap=True)
+            header = "  ".join(
+                ["epoch", "train loss", "dev loss", *columns, "grad norm", "clipped %", "seconds"]
+            )
+            self._console.print(f"[bold]{header}[/bold]", soft_wrap=True)
         self._lines += 1
+        shares = "".join(
+            f"  {100 * record[name]:{len(column)}.2f}" for name, column in zip(scores, columns, strict=True)
+        )
         self._console.print(
-            f"{record['epoch']:5d}  {record['train_loss']:10.3f}  {record['dev_loss']:8.3f}  "
-            f"{100 * record['dev_wer']:9.2f}  {100 * record['dev_cer']:9.2f}  {record['gradient_norm']:9.2f}  "
-            f"{100 * record['clipped_share']:9.1f}  {record['seconds']:7.1f}",
+            f"{record['epoch']:5d}  {record['train_loss']:10.3f}  {record['dev_loss']:8.3f}{shares}  "
+            f"{record['gradient_norm']:9.2f}  {100 * record['clipped_share']:9.1f}  {record['seconds']:7.1f}",
             soft_wrap=True,
         )
         self._progress.update(self._task, completed=record["epoch"])
+
+    def say(self, sentences: Sequence[str]) -> None:
+        """Print what the coach says."""
+        for sentence in sentences:
+            self._console.print(f"coach: {sentence}", markup=False, soft_wrap=True)

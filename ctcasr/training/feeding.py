@@ -2,19 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from accelerate import Accelerator
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from ctcasr.data import Utterance
 from ctcasr.features import FeatureExtractor, GlobalStatistics
 from ctcasr.features.torch_reader import BatchFeatureExtractor
 from ctcasr.text import Vocabulary
-from ctcasr.training.batching import share_of
-from ctcasr.training.config import TrainingConfig
-from ctcasr.training.dataset import Batch, ExampleSettings, Key, SpeechDataset, collate
+from ctcasr.training.batching import Batch, share_of
+from ctcasr.training.config import BatchSettings, TrainingConfig
+from ctcasr.training.dataset import ExampleSettings, Key, SpeechBatch, SpeechDataset, collate
+from ctcasr.training.stopping import shielded
+
+AnyBatch = TypeVar("AnyBatch", bound=Batch)
+
+
+class BatchLoader:
+    """Load planned batches of any task: this process's share of each, on its device."""
+
+    def __init__(self, accelerator: Accelerator, settings: BatchSettings) -> None:
+        """Remember the process, how many workers read for it, and in how many parts it takes its share."""
+        self.accelerator = accelerator
+        self.settings = settings
+
+    def __call__(
+        self,
+        dataset: Dataset[Any],
+        plan: list[list[int]],
+        epoch: int,
+        collate: Callable[[Sequence[Any]], AnyBatch],
+    ) -> Iterator[AnyBatch]:
+        """Yield batches; the data set is asked for a `Key` each, and epoch -1 is without augmentation.
+
+        Of a batch that is trained on, `batches.accumulate` parts come one after another.
+        """
+        process, processes = self.accelerator.process_index, self.accelerator.num_processes
+        turns = self.settings.accumulate if epoch >= 0 else 1
+        shares = [
+            share_of(batch, process + processes * turn, processes * turns)
+            for batch in plan
+            for turn in range(turns)
+        ]
+        loader = DataLoader(
+            dataset,
+            batch_sampler=[[Key(index, epoch) for index in part] for part, _ in shares],
+            collate_fn=collate,
+            num_workers=self.settings.workers,
+            pin_memory=self.accelerator.device.type == "cuda",
+        )
+        with shielded():
+            loaded = iter(loader)
+        for batch, (_, weight) in zip(loaded, shares, strict=True):
+            batch.weights.mul_(weight)
+            yield batch.to(self.accelerator.device)
 
 
 class Feeder:
@@ -30,6 +75,7 @@ class Feeder:
         self.config = config
         self.vocabulary = vocabulary
         self.accelerator = accelerator
+        self.loader = BatchLoader(accelerator, config.batches)
         self.reader: BatchFeatureExtractor | None = None
         self.extractor: FeatureExtractor | None = None
         if accelerator.device.type == "cpu":
@@ -65,23 +111,18 @@ class Feeder:
         )
         return SpeechDataset(utterances, self.vocabulary, settings, self.extractor, problems)
 
-    def batches(self, dataset: SpeechDataset, plan: list[list[int]], epoch: int) -> Iterator[Batch]:
+    def batches(self, dataset: SpeechDataset, plan: list[list[int]], epoch: int) -> Iterator[SpeechBatch]:
         """Yield this process's share of each planned batch, on its device; epoch -1 is without augmentation."""
-        process, processes = self.accelerator.process_index, self.accelerator.num_processes
-        shares = [share_of(batch, process, processes) for batch in plan]
-        keys = [[Key(index, epoch) for index in part] for part, _ in shares]
-        loader = DataLoader(
-            dataset,
-            batch_sampler=keys,
-            collate_fn=collate,
-            num_workers=self.config.batches.workers,
-            pin_memory=self.accelerator.device.type == "cuda",
-        )
-        for batch, (_, weight) in zip(loader, shares, strict=True):
-            batch.weights.mul_(weight)
-            yield batch.to(self.accelerator.device)
+        return self.loader(dataset, plan, epoch, collate)
 
-    def features(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def resized(self, batch: SpeechBatch, seconds: float) -> SpeechBatch:
+        """Return the batch with so many seconds in each row, at the slowest speed."""
+        features = self.config.features
+        samples = math.ceil(seconds / min(self.config.augment.speeds) * features.sample_rate)
+        frames = features.frames(samples)
+        return batch.resized(frames if batch.inputs.ndim == 3 else samples, frames)
+
+    def features(self, batch: SpeechBatch) -> tuple[Tensor, Tensor]:
         """Return `features (W * B, T, F)`, masked in W ways one after another, and their lengths."""
         if self.reader is not None:
             warps = batch.warps if self.config.augment.frequency_warp else None

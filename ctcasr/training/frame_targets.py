@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ctcasr import audio
-from ctcasr.data import Utterance
+from ctcasr.data import Utterance, load_utterance
 from ctcasr.decoding.topology import Topology
 from ctcasr.errors import ConfigError, CtcAsrError
 from ctcasr.runtime import Recognizer
@@ -86,12 +85,7 @@ def _listed(symbols: Sequence[str]) -> str:
 def _align_one(recognizer: Recognizer, utterance: Utterance, topology: Topology) -> Timeline:
     if not utterance.text.split():
         return _timeline([Part(topology.pause_symbol, np.inf)], topology)
-    waveform = audio.load(
-        utterance.audio_path,
-        recognizer.bundle.description.features.sample_rate,
-        offset_seconds=utterance.offset_seconds,
-        duration_seconds=utterance.duration_seconds,
-    )
+    waveform = load_utterance(utterance, recognizer.bundle.description.features.sample_rate)
     text = " ".join(utterance.text.split())
     aligned = align_transcript(recognizer, waveform, text, threads=1)
     growth = GROWTH_SECONDS if recognizer.bundle.topology.kind == "ctc" else 0.0

@@ -17,7 +17,7 @@ from ctcasr.models import ctc_loss, frame_loss
 from ctcasr.models.subsampling import valid_frames
 from ctcasr.text import Vocabulary
 from ctcasr.training.config import TrainingConfig
-from ctcasr.training.dataset import Batch
+from ctcasr.training.dataset import SpeechBatch
 from ctcasr.training.frame_targets import UNKNOWN, Timeline, align_all, frame_targets
 
 
@@ -29,7 +29,7 @@ class Objective(Protocol):
         """The utterances of the manifest, by number, of which nothing can be learned, and why."""
         ...
 
-    def losses(self, log_probs: Tensor, input_lengths: Tensor, batch: Batch) -> Tensor:
+    def losses(self, log_probs: Tensor, input_lengths: Tensor, batch: SpeechBatch) -> Tensor:
         """Return the loss of each row, `(W * B,)`, in nats.
 
         Args:
@@ -39,7 +39,7 @@ class Objective(Protocol):
         """
         ...
 
-    def sizes(self, input_lengths: Tensor, batch: Batch) -> Tensor:
+    def sizes(self, input_lengths: Tensor, batch: SpeechBatch) -> Tensor:
         """Return over how much each utterance's loss is summed, `(B,)`: symbols, or frames."""
         ...
 
@@ -50,13 +50,13 @@ class CtcObjective:
 
     problems: Mapping[int, str]
 
-    def losses(self, log_probs: Tensor, input_lengths: Tensor, batch: Batch) -> Tensor:
+    def losses(self, log_probs: Tensor, input_lengths: Tensor, batch: SpeechBatch) -> Tensor:
         """Return the loss of each row; see `Objective`."""
         maskings = len(log_probs) // len(batch.targets)
         targets, target_lengths = batch.targets.repeat(maskings, 1), batch.target_lengths.repeat(maskings)
         return ctc_loss(log_probs, input_lengths, targets, target_lengths)
 
-    def sizes(self, input_lengths: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002  (frames do not matter here)
+    def sizes(self, input_lengths: Tensor, batch: SpeechBatch) -> Tensor:  # noqa: ARG002  (frames do not matter here)
         """Return the symbols of each transcript."""
         return batch.target_lengths
 
@@ -79,18 +79,18 @@ class FrameObjective:
             number: found for number, found in enumerate(self._timelines) if not isinstance(found, Timeline)
         }
 
-    def losses(self, log_probs: Tensor, input_lengths: Tensor, batch: Batch) -> Tensor:
+    def losses(self, log_probs: Tensor, input_lengths: Tensor, batch: SpeechBatch) -> Tensor:
         """Return the loss of each row; see `Objective`."""
         targets = self._targets(batch, log_probs.shape[1], log_probs.device)
         return frame_loss(log_probs, input_lengths, targets.repeat(len(log_probs) // len(targets), 1))
 
-    def sizes(self, input_lengths: Tensor, batch: Batch) -> Tensor:
+    def sizes(self, input_lengths: Tensor, batch: SpeechBatch) -> Tensor:
         """Return the frames of each utterance of which the target is known."""
         targets = self._targets(batch, int(input_lengths.max()), input_lengths.device)
         known = (targets != UNKNOWN) & valid_frames(input_lengths[: len(targets)], targets.shape[1])
         return known.sum(1)
 
-    def _targets(self, batch: Batch, frames: int, device: torch.device) -> Tensor:
+    def _targets(self, batch: SpeechBatch, frames: int, device: torch.device) -> Tensor:
         rows = [
             frame_targets(self._timelines, origin, frames, self._frame_seconds * speed)
             for origin, speed in zip(batch.origins, batch.speeds, strict=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import tomli_w
 from pydantic import ValidationError
@@ -13,20 +15,25 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ctcasr.errors import ConfigError
 from ctcasr.features import GlobalStatistics
-from ctcasr.text import PhoneVocabulary, Vocabulary
 from ctcasr.training.config import TrainingConfig
+from ctcasr.training.records import METRICS, Record
+from ctcasr.training.tensor_files import told
 
 CONFIG = "config.toml"
 TOKENS = "tokens.txt"
 DICTIONARY = "lexicon.txt"
-METRICS = "metrics.jsonl"
 STATISTICS = "statistics.json"
 SUMMARY = "summary.json"
 CHECKPOINTS = "checkpoints"
+EVENTS = "events"
 
 
-def write_run(config: TrainingConfig, vocabulary: Vocabulary, statistics: GlobalStatistics | None) -> None:
-    """Create the run's folder with its resolved configuration, vocabulary and global statistics."""
+def write_run(config: TrainingConfig, write_task: Callable[[Path], None]) -> None:
+    """Create the run's folder with its resolved configuration and what the task writes into it.
+
+    Raises:
+        ConfigError: the folder cannot be written to.
+    """
     folder = config.run.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,13 +44,10 @@ def write_run(config: TrainingConfig, vocabulary: Vocabulary, statistics: Global
             fields["run"]["start_from"] = str(config.run.start_from.resolve())
         if config.frames.aligner is not None:
             fields["frames"]["aligner"] = str(config.frames.aligner.resolve())
-        if isinstance(vocabulary, PhoneVocabulary):
-            vocabulary.pronunciations.write(folder / DICTIONARY)
-            fields["text"]["lexicon"] = DICTIONARY
+        if config.text.lexicon is not None:
+            fields["text"]["lexicon"] = DICTIONARY  # the task's own copy
+        write_task(folder)
         write_whole(folder / CONFIG, tomli_w.dumps(fields))
-        vocabulary.write(folder / TOKENS)
-        if statistics is not None:
-            write_whole(folder / STATISTICS, statistics.model_dump_json())
     except OSError as error:
         raise ConfigError(
             f"{folder}: cannot be written ({error.strerror}); choose another run.folder"
@@ -51,10 +55,27 @@ def write_run(config: TrainingConfig, vocabulary: Vocabulary, statistics: Global
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file through a temporary one, so that it appears whole or not at all."""
+    """Write a text file through a temporary one, so that it appears whole or not at all.
+
+    Raises:
+        RunError: it cannot be written.
+    """
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with told(path):
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+
+
+def append(path: Path, text: str) -> None:
+    """Write text at the end of a file.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    with told(path), path.open("a", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_statistics(folder: Path) -> GlobalStatistics | None:
@@ -75,7 +96,7 @@ def read_statistics(folder: Path) -> GlobalStatistics | None:
 
 
 class MetricsLog:
-    """Append one record an epoch to `metrics.jsonl` and to TensorBoard events.
+    """Append one record an epoch to `metrics.jsonl` and to TensorBoard events; `kept` are those from before a kill.
 
     One process of a run is `active`; the logs of the others do nothing.
     """
@@ -83,33 +104,40 @@ class MetricsLog:
     def __init__(self, folder: Path, first_epoch: int, *, active: bool = True) -> None:
         """Open the log; records of epochs from `first_epoch` on, left by a killed run, are dropped."""
         self.path = folder / METRICS
+        self.kept = self._records_before(first_epoch)
         self._events: SummaryWriter | None = None
         if active:
-            self._drop_from(first_epoch)
-            self._events = SummaryWriter(str(folder / "events"), purge_step=first_epoch)
+            if self.path.exists():
+                write_whole(self.path, "".join(json.dumps(record) + "\n" for record in self.kept))
+            self._events = SummaryWriter(str(folder / EVENTS), purge_step=first_epoch)
 
-    def _drop_from(self, epoch: int) -> None:
+    def _records_before(self, epoch: int) -> list[Record]:
+        kept: list[Record] = []
         if not self.path.exists():
-            return
-        kept = []
+            return kept
         for line in self.path.read_text(encoding="utf-8").splitlines():
             try:
-                if json.loads(line)["epoch"] < epoch:
-                    kept.append(line + "\n")
+                record = json.loads(line)
+                if record["epoch"] < epoch:
+                    kept.append(record)
             except ValueError:
                 continue  # a record cut off by a kill: its epoch runs again
-        write_whole(self.path, "".join(kept))
+        return kept
 
-    def write(self, record: dict[str, Any]) -> None:
-        """Append one epoch's record."""
+    def write(self, record: Record) -> None:
+        """Append one epoch's record.
+
+        Raises:
+            RunError: the disk is full.
+        """
         if self._events is None:
             return
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-        for name, value in record.items():
-            if isinstance(value, (int, float)):
-                self._events.add_scalar(name, value, record["epoch"])
-        self._events.flush()
+        append(self.path, json.dumps(record) + "\n")
+        with told(self.path.parent / EVENTS):
+            for name, value in record.items():
+                if isinstance(value, (int, float)):
+                    self._events.add_scalar(name, value, record["epoch"])
+            self._events.flush()
 
     def __enter__(self) -> Self:
         return self

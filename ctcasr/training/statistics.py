@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ctcasr import audio
-from ctcasr.data import Utterance
+from ctcasr.data import Utterance, load_utterance
 from ctcasr.errors import AudioError, DataError
 from ctcasr.features import FeatureExtractor, FeatureSettings, GlobalStatistics
 
@@ -24,12 +23,7 @@ def measure_statistics(utterances: Sequence[Utterance], settings: FeatureSetting
     total, squares, frames = np.zeros(settings.dimension), np.zeros(settings.dimension), 0
     for utterance in utterances[:: -(-len(utterances) // MAX_UTTERANCES)]:
         try:
-            waveform = audio.load(
-                utterance.audio_path,
-                settings.sample_rate,
-                offset_seconds=utterance.offset_seconds,
-                duration_seconds=utterance.duration_seconds,
-            )
+            waveform = load_utterance(utterance, settings.sample_rate)
         except AudioError:
             continue  # named and counted when the training reads it
         features = extractor(waveform).astype(np.float64)

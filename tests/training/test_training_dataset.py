@@ -112,7 +112,7 @@ def test_problems_are_told(utterances: list[Utterance], index: int, reason: str,
 def test_batch_pads_and_weighs(utterances: list[Utterance]) -> None:
     data = dataset(utterances)
     batch = collate([data[Key(index)] for index in (1, 0, 2, 4, 5)])
-    assert batch.utterances == (1, 0, 2, 4, 5)
+    assert batch.examples == (1, 0, 2, 4, 5)
     assert batch.inputs.shape == (5, 51, 12)
     assert batch.lengths.tolist() == [31, 51, 4, 1, 31]
     assert not batch.inputs[0, 31:].any()

@@ -19,11 +19,13 @@ from ctcasr.features import FeatureSettings
 from ctcasr.models import AcousticModel, ModelSettings
 from ctcasr.runtime import Recognizer, read_bundle
 from ctcasr.text import Vocabulary
-from ctcasr.training.checkpoints import AVERAGED, write_tensors
+from ctcasr.training.checkpoints import AVERAGED
 from ctcasr.training.config import DataSettings, RunSettings, TrainingConfig
 from ctcasr.training.export import export_bundle
 from ctcasr.training.onnx_graph import write_models
-from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, METRICS, SUMMARY, TOKENS, write_run
+from ctcasr.training.records import METRICS
+from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, SUMMARY, TOKENS, write_run
+from ctcasr.training.tensor_files import write_tensors
 
 Noise = Callable[..., npt.NDArray[np.float32]]
 SHAPES = [
@@ -167,7 +169,7 @@ def make_run(folder: Path, *, seed: int = 0, normalization: str = "utterance", *
         run=RunSettings(folder=folder, seed=seed),
     )
     vocabulary = Vocabulary.from_texts(["abc def"])
-    write_run(config, vocabulary, None)
+    write_run(config, lambda run: vocabulary.write(run / TOKENS))
     (folder / CHECKPOINTS).mkdir()
     write_tensors(
         folder / CHECKPOINTS / AVERAGED,
@@ -285,7 +287,7 @@ class TestExportBundle:
         def fail(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("ctcasr.training.export.write_models", fail)
+        monkeypatch.setattr("ctcasr.training.export.save_models", fail)
         with pytest.raises(CtcAsrError, match="No space left"):
             export_bundle(finished_run, output)
         assert {path.name: path.read_bytes() for path in output.iterdir()} == first

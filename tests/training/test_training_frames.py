@@ -22,12 +22,13 @@ from ctcasr.models import frame_loss
 from ctcasr.runtime import Recognizer, read_bundle
 from ctcasr.runtime.aligned import AlignedSegment, AlignedToken, AlignedTranscript, AlignedWord
 from ctcasr.text import BLANK, SPACE, Vocabulary
-from ctcasr.training.checkpoints import read_tensors
 from ctcasr.training.config import read_config
 from ctcasr.training.export import export_bundle
 from ctcasr.training.frame_targets import UNKNOWN, Timeline, frame_targets, parts_of
 from ctcasr.training.loop import Trainer
 from ctcasr.training.splicing import Piece
+from ctcasr.training.stepping import Stepper
+from ctcasr.training.tensor_files import read_tensors
 from tests.training.conftest import write_corpus
 
 LETTERS = Vocabulary((BLANK, SPACE, "a", "b", "c"))
@@ -210,15 +211,15 @@ class TestTraining:
         sets = ["optimizer.objective=frames", f"frames.aligner={aligner}", "optimizer.epochs=3"]
         sets.append("optimizer.consistency=0.2")  # two maskings of each utterance
         Trainer(read_config(config, [*sets, "run.folder=whole"])).run()
-        step, calls = Trainer._step, iter(range(100))
+        step, calls = Stepper.step, iter(range(100))
 
-        def killing(self: Trainer, *arguments: Any) -> None:
+        def killing(self: Stepper, *arguments: Any) -> None:
             if next(calls) == 9:
                 raise KeyboardInterrupt
             step(self, *arguments)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Trainer, "_step", killing)
+            patch.setattr(Stepper, "step", killing)
             with pytest.raises(KeyboardInterrupt):
                 Trainer(read_config(config, [*sets, "run.folder=broken"])).run()
         Trainer(read_config(config, [*sets, "run.folder=broken"]), resume=True).run()

@@ -12,6 +12,7 @@ from ctcasr.data.exchange.lhotse import read_lhotse
 from ctcasr.data.exchange.nemo import read_nemo
 from ctcasr.data.exchange.settings import ImportSettings
 from ctcasr.data.exchange.tables import read_common_voice, read_csv
+from ctcasr.data.exchange.webdataset import read_webdataset
 from ctcasr.data.manifest import Utterance
 
 __all__ = ["IMPORTERS", "ImportSettings"]
@@ -25,5 +26,6 @@ IMPORTERS: dict[str, Callable[[Path, ImportSettings], list[Utterance]]] = {
     "nemo": read_nemo,
     "lhotse": read_lhotse,
     "hugging-face": read_hugging_face,
+    "webdataset": read_webdataset,
 }
 """What reads a layout: takes its file or folder, gives utterances."""

@@ -17,7 +17,8 @@ from typing import Any
 from ctcasr.errors import CtcAsrError
 from ctcasr.models import AcousticModel, ModelSettings
 from ctcasr.training.config import read_config
-from ctcasr.training.run_folder import CONFIG, METRICS, SUMMARY, TOKENS
+from ctcasr.training.records import METRICS
+from ctcasr.training.run_folder import CONFIG, SUMMARY, TOKENS
 
 CONFIGURATION = Path("recipes/an4/config.toml")
 CELLS: dict[str, dict[str, int]] = {
