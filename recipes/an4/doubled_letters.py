@@ -2,6 +2,8 @@
 
     ctcasr evaluate recipes/an4/data/test.jsonl -m BUNDLE --decoder trim --hypotheses trim.txt
     python recipes/an4/doubled_letters.py recipes/an4/data/test.jsonl trim.txt
+
+Words are right where jiwer lays the same word beside them.
 """
 
 from __future__ import annotations
