@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import torch
 from benchmark_table import Row, arguments, report
 
@@ -25,7 +26,7 @@ from ctcasr.runtime import BundleDescription, Recognizer, read_bundle
 from ctcasr.runtime.bundle import DESCRIPTION, FORMAT_VERSION, MODEL_FILES, STREAM_MODEL, TOKENS
 from ctcasr.runtime.incremental import STEP_SECONDS, IncrementalRows, StreamNetwork
 from ctcasr.text import Vocabulary
-from ctcasr.training.onnx_graph import write_models, write_stream_model
+from ctcasr.training.onnx_graph import build_stream_graph, write_models
 
 RATE, CHUNK = 16_000, 1_600
 TOLERANCE = 1e-3
@@ -39,7 +40,7 @@ def make_bundle(folder: Path) -> Path:
     vocabulary = Vocabulary.from_texts(["abcdefghijklmnopqrstuvwxyz '"])
     model = AcousticModel(settings, features.dimension, len(vocabulary)).eval()
     write_models(model, folder / MODEL_FILES["fp32"], folder / MODEL_FILES["int8"])
-    write_stream_model(model, folder / STREAM_MODEL)
+    onnx.save(build_stream_graph(model), folder / STREAM_MODEL)
     vocabulary.write(folder / TOKENS)
     description = BundleDescription(
         format_version=FORMAT_VERSION,

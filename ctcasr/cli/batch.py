@@ -13,6 +13,8 @@ from ctcasr.errors import ConfigError, CtcAsrError
 from ctcasr.runtime import DistinctNames, OutputFolder, Recognizer, Transcript
 from ctcasr.runtime.outputs import as_file
 from ctcasr.runtime.subtitles import SubtitleLayout
+from ctcasr.runtime.understanding import Understander
+from ctcasr.runtime.understood import with_meaning
 from ctcasr.runtime.written import with_written_numbers
 
 
@@ -26,6 +28,7 @@ class Output:
         folder: for files; stdout without one.
         skip_existing: leave out recordings all of whose files are there.
         numbers: write English numbers and dates as one writes them.
+        understander: says what transcripts mean.
     """
 
     forms: tuple[str, ...]
@@ -33,11 +36,18 @@ class Output:
     folder: Path | None = None
     skip_existing: bool = False
     numbers: bool = False
+    understander: Understander | None = None
 
     def __post_init__(self) -> None:
         if self.skip_existing and self.folder is None:
             raise ConfigError(
                 "--skip-existing looks for files of an earlier run; add -o DIR, or leave it out"
+            )
+        if self.understander is not None and not set(self.forms) <= {"txt", "json"}:
+            raise ConfigError("--understand is told in txt and json; use -f txt or -f json")
+        if self.understander is not None and self.understander.bundle.tags is None:
+            raise ConfigError(
+                f"--understand {self.understander.bundle.folder}: is a bundle to classify; name one that tags words"
             )
 
 
@@ -76,6 +86,8 @@ def transcribe_all(
         for number, ((named, paths), transcript) in enumerate(zip(wanted, transcripts, strict=True)):
             error = transcript.error.replace(str(transcript.audio_path), named.shown)
             transcript = replace(transcript, id=named.id, audio_path=named.shown)
+            if output.understander is not None:  # before numbers are written: it was trained on words
+                transcript = with_meaning(transcript, output.understander)
             if output.numbers:
                 transcript = with_written_numbers(transcript)
             if not error:
@@ -106,7 +118,7 @@ def _shown(transcript: Transcript, output: Output, recordings: int) -> str:
     if recordings == 1 or form != "txt":
         return as_file(transcript, form, output.layout)
     # An id ends at the first white space: in a file's name it becomes an underscore.
-    return f"{'_'.join(transcript.id.split())} {transcript.text}".rstrip() + "\n"
+    return f"{'_'.join(transcript.id.split())} {as_file(transcript, form)}".rstrip() + "\n"
 
 
 def report(account: Account, recordings: int) -> None:

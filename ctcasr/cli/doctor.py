@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 
+from ctcasr.cli.extras import training_half
 from ctcasr.cli.progress import bar
 from ctcasr.cli.scoring import check_writable, write_lines
 from ctcasr.data import write_manifest
@@ -83,12 +84,8 @@ def _frames_of(recognizer: Recognizer) -> ModelFrames:
 
 def _frames_of_config(path: Path) -> ModelFrames:
     """Return what a training configuration makes of lengths; its vocabulary is that of its training texts."""
-    try:
+    with training_half("--config"):
         from ctcasr.training.config import read_config
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"--config needs {error.name}; install it with `pip install 'ctcasr[train]'`"
-        ) from error
     from ctcasr.data import read_manifest
     from ctcasr.training.vocabularies import make_vocabulary
 

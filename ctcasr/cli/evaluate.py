@@ -21,6 +21,7 @@ from ctcasr.cli.decoding import (
     WordBonus,
     decoding_options,
 )
+from ctcasr.cli.evaluating_meanings import evaluate_meanings
 from ctcasr.cli.progress import bar
 from ctcasr.cli.scoring import (
     NONE,
@@ -38,13 +39,16 @@ from ctcasr.cli.scoring import (
 )
 from ctcasr.cli.transcribe import Precision
 from ctcasr.data import Utterance, read_manifest
-from ctcasr.errors import DataError
-from ctcasr.runtime import Recognizer
+from ctcasr.errors import ConfigError, DataError
+from ctcasr.runtime import Recognizer, find_bundle
+from ctcasr.runtime.bundle import read_task
+from ctcasr.runtime.understanding import Understander
 from ctcasr.scoring import Result, Unit, score
 from ctcasr.text import find_normalizer
 
 
 def command(
+    context: typer.Context,
     manifest: Path = typer.Argument(help="JSON lines with audio_filepath, duration, text."),
     model: str = typer.Option(None, "-m", "--model", help="Bundle: a folder, or a name inside the package."),
     hypotheses: Path = typer.Option(None, "--hypotheses", help="Also write `id words` lines to this file."),
@@ -76,8 +80,14 @@ def command(
 
     E.g. `ctcasr evaluate recipes/an4/data/test.jsonl -m bundle`. A recording that cannot be read counts as
     unrecognised, is named, and makes the exit code 1. Where a model of phones is decoded without a lexicon, phones are
-    scored.
+    scored. A bundle that tags or classifies is scored by F1 and accuracy; of the options it has `--precision`,
+    `--expect` and `--json`.
     """
+    if model is not None and read_task(find_bundle(model)) != "transcribe":
+        _refuse_transcription_options(context)
+        understander = Understander.load(model, precision.value if precision else None)
+        evaluate_meanings(manifest, understander, expect, json)
+        return
     check_writable(hypotheses, "--hypotheses")
     check_writable(alignments, "--alignments")
     check_writable(report, "--report")
@@ -128,6 +138,21 @@ def command(
         print(f"{failures} of {len(utterances)} recordings failed and count as unrecognised", file=sys.stderr)
     if failures or missed:
         raise typer.Exit(1)
+
+
+def _refuse_transcription_options(context: typer.Context) -> None:
+    """Raise ConfigError if an option was given that only bundles that transcribe have."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    ours = ("manifest", "model", "precision", "expect", "json")
+    given = [
+        name
+        for name, source in sources.items()
+        if source is not None and source.name == "COMMANDLINE" and name not in ours
+    ]
+    if given:
+        raise ConfigError(
+            f"--{given[0].replace('_', '-')} is for bundles that transcribe; leave it out, or name such a bundle"
+        )
 
 
 def _reference(recognizer: Recognizer, utterance: Utterance) -> str:

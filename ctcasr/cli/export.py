@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from ctcasr.errors import ConfigError
+from ctcasr.cli.extras import training_half
 
 
 def command(
@@ -20,13 +20,8 @@ def command(
 
     E.g. `ctcasr export recipes/an4/runs/base -o bundle`.
     """
-    try:
-        # Here rather than above: the other verbs work, and start fast, without torch.
+    with training_half("export"):
         from ctcasr.training.export import export_bundle
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"export needs {error.name}; install it with `pip install 'ctcasr[train]'`"
-        ) from error
     description = export_bundle(run, output, name=name, licence=licence, int8_only=int8_only)
     sizes = ", ".join(
         f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sorted(output.glob("*.onnx"))

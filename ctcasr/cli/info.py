@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from statistics import StatisticsError, fmean
 
 import typer
 
 from ctcasr import audio
 from ctcasr.errors import ConfigError, CtcAsrError
 from ctcasr.runtime import Bundle, bundled_names, find_bundle, read_bundle
-from ctcasr.runtime.bundle import LANGUAGE_MODEL, PRIORS
+from ctcasr.runtime.bundle import LANGUAGE_MODEL, PRIORS, read_task
 from ctcasr.runtime.decoding_parts import DecodingOptions, carries_beam, decoding_parts
-from ctcasr.training.records import METRICS, read_records
+from ctcasr.runtime.understanding_bundle import UnderstandingBundle, read_understanding
+from ctcasr.training.records import METRICS, Record, dev_scores, read_records, score_name
 
 
 def command(
@@ -56,24 +59,67 @@ def _audio_rows(path: Path) -> dict[str, str]:
 def _run_rows(path: Path) -> dict[str, str]:
     records = read_records(path)
     try:
-        best = min(records, key=lambda record: (record["dev_cer"], record["dev_loss"]))
+        best = min(records, key=lambda record: (_error(record), record["dev_loss"]))
         last = records[-1]
         return {
             "run": str(path),
             "epochs": str(last["epoch"]),
-            "best epoch": f"{best['epoch']}: dev WER {100 * best['dev_wer']:.2f} %, "
-            f"CER {100 * best['dev_cer']:.2f} %",
+            "best epoch": f"{best['epoch']}: dev {_percent(dev_scores(best))}",
             "last epoch": f"train loss {last['train_loss']:.3f}, dev loss {last['dev_loss']:.3f}",
             "time": f"{sum(record['seconds'] for record in records) / 60:.1f} minutes",
         }
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, StatisticsError) as error:
         raise CtcAsrError(
             f"{path / METRICS}: cannot be read ({error}); is this the folder of a run?"
         ) from error
 
 
+def _error(record: Record) -> float:
+    """Return by which an epoch is chosen: the character error rate, or what F1 and accuracy lack."""
+    scores = dev_scores(record)
+    return scores["cer"] if "cer" in scores else 1 - fmean(scores.values())
+
+
+def _percent(scores: Mapping[str, float]) -> str:
+    return ", ".join(f"{score_name(name)} {100 * share:.2f} %" for name, share in scores.items())
+
+
+def _understanding_rows(bundle: UnderstandingBundle) -> dict[str, str]:
+    description, training = bundle.description, bundle.description.training
+    rows = {
+        "bundle": f"{description.name} ({bundle.folder})",
+        "task": f"`ctcasr {description.task}`",
+        "input": "recordings"
+        if bundle.vocabulary is None
+        else f"words, {len(bundle.vocabulary.words):,} of them known",
+    }
+    if bundle.tags is not None:
+        rows["tags"] = (
+            f"{len(bundle.tags)}, {'by themselves' if bundle.chain is None else 'in a chain (CRF)'}"
+        )
+    if bundle.labels is not None:
+        rows["labels"] = " ".join(bundle.labels.names)
+    rows |= {"models": _models(bundle.folder), "licence": description.licence or "not stated"}
+    if training is not None:
+        rows |= {
+            "parameters": f"{training.parameters:,}",
+            "training": f"{training.epochs} epochs, seed {training.seed}",
+            "dev": _percent(training.dev_scores),
+        }
+    return rows
+
+
+def _models(folder: Path) -> str:
+    return ", ".join(
+        f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sorted(folder.glob("*.onnx"))
+    )
+
+
 def _bundle_rows(target: str) -> dict[str, str]:
-    bundle = read_bundle(find_bundle(target))
+    folder = find_bundle(target)
+    if read_task(folder) != "transcribe":
+        return _understanding_rows(read_understanding(folder))
+    bundle = read_bundle(folder)
     description = bundle.description
     features, training = description.features, description.training
     rows = {
@@ -82,9 +128,7 @@ def _bundle_rows(target: str) -> dict[str, str]:
         "subsampling": f"{description.subsampling} ({1000 * bundle.frame_seconds:g} ms a frame)",
         "symbols": " ".join(bundle.vocabulary.symbols),
         **_hmm_rows(bundle),
-        "models": ", ".join(
-            f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sorted(bundle.folder.glob("*.onnx"))
-        ),
+        "models": _models(bundle.folder),
         "streams": "frame by frame" if bundle.stream_path else "in windows",
         **(_decoding_rows(bundle) if carries_beam(bundle) else {}),
         "licence": description.licence or "not stated",

@@ -16,15 +16,18 @@ import ctcasr  # noqa: E402
 from ctcasr.cli import (  # noqa: E402
     align,
     calibrate,
+    classify,
     data,
     doctor,
     evaluate,
     export,
     info,
     lm,
+    plot,
     priors,
     score,
     serve,
+    tag,
     train,
     transcribe,
     tune,
@@ -38,11 +41,26 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (transcribe, align, train, evaluate, score, export, info, calibrate, doctor, priors, serve):
+for verb in (
+    transcribe,
+    align,
+    train,
+    evaluate,
+    score,
+    export,
+    info,
+    calibrate,
+    doctor,
+    priors,
+    serve,
+    tag,
+    classify,
+):
     app.command(name=verb.__name__.rpartition(".")[2], no_args_is_help=True)(verb.command)
 lm.app.command(name="tune", no_args_is_help=True)(tune.command)
 app.add_typer(lm.app, name="lm")
 app.add_typer(data.app, name="data")
+app.add_typer(plot.app, name="plot")
 
 
 def _print_version(wanted: bool) -> None:

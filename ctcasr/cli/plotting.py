@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 PLOTS = (".png", ".svg")
 GREY = "#5f6770"
+BLUE, ORANGE, GREEN, VIOLET = "#1f6f8b", "#c4622d", "#4d7c3a", "#8a4f9e"
+LINE = (0, (3, 2))
+"""The dashes of lines that mark something."""
+
 STYLE: dict[RcKeyType, Any] = {
     "font.size": 9,
     "font.family": "sans-serif",
@@ -34,14 +38,14 @@ def check_plot(path: Path | None) -> None:
     if path.suffix.lower() not in PLOTS:
         raise ConfigError(f"{path}: cannot be drawn; expected a name that ends in {' or '.join(PLOTS)}")
     if not path.parent.is_dir():
-        raise ConfigError(f"{path}: there is no folder {path.parent}; make it, or choose another --plot")
+        raise ConfigError(f"{path}: there is no folder {path.parent}; make it, or choose another")
     if path.is_dir():
-        raise ConfigError(f"{path}: is a folder; name a file for --plot")
+        raise ConfigError(f"{path}: is a folder; name a file")
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ConfigError(
-            "--plot needs matplotlib; install it with `pip install 'ctcasr[train]'`, or leave out --plot"
+            "pictures need matplotlib; install it with `pip install 'ctcasr[train]'`"
         ) from error
 
 
@@ -56,4 +60,4 @@ def save(figure: Figure, path: Path) -> None:
         metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
         figure.savefig(path, dpi=160, metadata=metadata)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written ({error.strerror}); choose another --plot") from error
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}); choose another file") from error

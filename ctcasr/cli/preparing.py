@@ -6,11 +6,13 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from ctcasr.data import Utterance, write_manifest
 from ctcasr.errors import CtcAsrError
 
 Parts = Mapping[str, Sequence[Utterance]]
+Listed = TypeVar("Listed")
 
 
 def recipe_parser(description: str, folder: Path) -> argparse.ArgumentParser:
@@ -23,19 +25,28 @@ def recipe_parser(description: str, folder: Path) -> argparse.ArgumentParser:
     return parser
 
 
-def write_parts(read_parts: Callable[[], Parts], output: Path) -> int:
+def write_parts(
+    read_parts: Callable[[], Mapping[str, Sequence[Listed]]],
+    output: Path,
+    write: Callable[[Path, Sequence[Listed]], None] | None = None,
+) -> int:
     """Write a manifest for each part of a corpus (`train.jsonl`, ...) and say how large each is.
+
+    Args:
+        read_parts: returns the utterances or sentences of each part.
+        output: folder of the manifests.
+        write: writes a manifest; by default one of utterances.
 
     Returns:
         The exit code: 0, or 1 after an error line on stderr.
     """
     try:
         parts = read_parts()
-        for name, utterances in parts.items():
-            write_manifest(output / f"{name}.jsonl", utterances)
+        for name, listed in parts.items():
+            (write or write_manifest)(output / f"{name}.jsonl", listed)  # type: ignore[arg-type]  # utterances then
     except (CtcAsrError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    counts = ", ".join(f"{name} {len(utterances)}" for name, utterances in parts.items())
-    print(f"{counts} utterances in {output}")
+    counts = ", ".join(f"{name} {len(listed)}" for name, listed in parts.items())
+    print(f"{counts} {'utterances' if write is None else 'sentences'} in {output}")
     return 0

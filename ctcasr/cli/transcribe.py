@@ -31,6 +31,7 @@ from ctcasr.cli.inputs import opened
 from ctcasr.cli.live import transcribe_live
 from ctcasr.errors import ConfigError
 from ctcasr.runtime import Recognizer, Transcript
+from ctcasr.runtime.understanding import Understander
 
 Precision = Enum("Precision", {"int8": "int8", "fp32": "fp32"}, type=str)
 
@@ -77,6 +78,12 @@ def command(
     numbers: bool = typer.Option(
         False, "--numbers", help="Write English numbers and dates: `nineteen ninety` as 1990."
     ),
+    understand: str = typer.Option(
+        None,
+        "--understand",
+        metavar="BUNDLE",
+        help="Also say what is meant: slots with their times, by a bundle that tags words.",
+    ),
     greedy: Greedy = False,
     decoder: DecoderChoice = None,
     beam_size: BeamSize = None,
@@ -101,7 +108,8 @@ def command(
     imported = time.perf_counter()
     forms = read_formats(form)
     layout = read_layout(forms, line_width, line_count)
-    target = Output(forms, layout, output, skip_existing, numbers)
+    understander = Understander.load(understand) if understand is not None else None
+    target = Output(forms, layout, output, skip_existing, numbers, understander)
     _check_live(live, audio, target)
     _check_alternatives(nbest, forms, greedy)
     options = decoding_options(
@@ -137,9 +145,10 @@ def command(
 
 
 def _check_live(live: bool, audio: Sequence[Path] | None, target: Output) -> None:
-    if live and (audio or target.folder or target.numbers or target.forms != ("txt",)):
+    if live and (audio or target.folder or target.numbers or target.understander or target.forms != ("txt",)):
         raise ConfigError(
-            "--live prints what the microphone hears as text; leave out files, --format, --numbers and --output"
+            "--live prints what the microphone hears as text; leave out files, --format, --numbers, --understand "
+            "and --output"
         )
     if not live and not audio:
         raise ConfigError("nothing to transcribe; name a file, a folder, - for standard input, or --live")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from ctcasr.errors import DataError
 
@@ -35,6 +35,8 @@ class Utterance:
     """Where the utterance was listed, as `file:line`, for messages."""
     words: WordTimes | None = None
     """Start and end of each word of the text, in seconds from the start of the utterance, as `ctcasr align` finds."""
+    label: str | None = None
+    """What the whole utterance is, where recordings are classified."""
     byte_span: ByteSpan | None = None
     """First byte and number of bytes of the recording in the file at `audio_path`, a shard, which holds many."""
 
@@ -42,19 +44,47 @@ class Utterance:
         return f"{self.id} ({self.where})" if self.where else self.id
 
 
+class Record(Protocol):
+    """What a line of a manifest describes."""
+
+    @property
+    def id(self) -> str:
+        """Its name, unlike that of all others."""
+        ...
+
+    @property
+    def where(self) -> str:
+        """Where it was listed, as `file:line`."""
+        ...
+
+
+Listed = TypeVar("Listed", bound=Record)
+
+
 def read_manifest(path: Path) -> list[Utterance]:
     """Read a manifest: one JSON object a line with `audio_filepath`, `duration`, `text`.
 
-    `id` (default: the stem of the audio file), `offset` (seconds, default 0), `speaker`, `words` (a list of
-    `[start, end]` in seconds from the start of the utterance, one for each word of the text) and `bytes` (`[first,
-    count]`, where the recording stands in a shard) are optional; other fields are ignored. Audio paths are relative
-    to the manifest's folder. A folder of shards is read by its index.
+    `id` (default: the stem of the audio file), `offset` (seconds, default 0), `speaker`, `label` (of the whole
+    recording), `words` (a list of `[start, end]` in seconds from the start of the utterance, one for each word of the
+    text) and `bytes` (`[first, count]`, where the recording stands in a shard) are optional; other fields are
+    ignored. Audio paths are relative to the manifest's folder. A folder of shards is read by its index.
 
     Raises:
         DataError: the file is unreadable or empty, or a line is not such an object or repeats an id.
     """
-    if path.is_dir():
-        path = path / INDEX
+    return read_listed(path / INDEX if path.is_dir() else path, parse_utterance)
+
+
+def read_listed(path: Path, parse: Callable[[str, Path, str], Listed]) -> list[Listed]:
+    """Read a file of JSON lines, each of which `parse` makes a record with an `id` of its own.
+
+    Args:
+        path: of the file.
+        parse: takes a line, the path, and `file:line` for messages.
+
+    Raises:
+        DataError: the file is unreadable or empty, or a line is no record or repeats an id.
+    """
     try:
         # Not splitlines: a text may hold U+2028 and the like, which JSON leaves as they are.
         lines = path.read_text(encoding="utf-8-sig").split("\n")
@@ -62,20 +92,20 @@ def read_manifest(path: Path) -> list[Utterance]:
         raise DataError(
             f"{path}: cannot be read as UTF-8 text ({error}); expected a JSON-lines manifest"
         ) from error
-    utterances: dict[str, Utterance] = {}
+    records: dict[str, Listed] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        utterance = parse_utterance(line, path, f"{path.name}:{number}")
-        if utterance.id in utterances:
+        record = parse(line, path, f"{path.name}:{number}")
+        if record.id in records:
             raise DataError(
-                f"{path}:{number}: the id {utterance.id!r} stands already in "
-                f"{utterances[utterance.id].where}; give each utterance an `id` of its own"
+                f"{path}:{number}: the id {record.id!r} stands already in "
+                f"{records[record.id].where}; give each utterance an `id` of its own"
             )
-        utterances[utterance.id] = utterance
-    if not utterances:
+        records[record.id] = record
+    if not records:
         raise DataError(f"{path}: lists no utterance; expected one JSON object a line")
-    return list(utterances.values())
+    return list(records.values())
 
 
 def by_shard(utterances: Sequence[Utterance]) -> list[list[int]] | None:
@@ -92,32 +122,41 @@ def parse_utterance(line: str, path: Path, where: str) -> Utterance:
     Raises:
         DataError: the line is not an utterance as `read_manifest` describes it.
     """
-    try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError) as error:  # ValueError: also of an integer of thousands of digits
-        raise DataError(
-            f"{path.parent / where}: not a JSON object ({error}); expected one object a line"
-        ) from error
-    if not isinstance(fields, dict):
-        raise DataError(f"{path.parent / where}: found a JSON {type(fields).__name__}; expected an object")
-    audio = _field(fields, "audio_filepath", str, path.parent / where)
+    fields = parse_object(line, path.parent / where)
+    audio = field_of(fields, "audio_filepath", str, path.parent / where)
     if not audio or "\0" in audio:
         raise DataError(f"{path.parent / where}: `audio_filepath` is not a path: {audio!r}")
-    name = _field(fields, "id", str, path.parent / where, Path(audio).stem)
+    name = field_of(fields, "id", str, path.parent / where, Path(audio).stem)
     if not name:
         raise DataError(f"{path.parent / where}: `id` is empty; give each utterance an `id` of its own")
     utterance = Utterance(
         id=name,
         audio_path=path.parent / audio,
         duration_seconds=_seconds(fields, "duration", path.parent / where, minimum=1e-9),
-        text=_field(fields, "text", str, path.parent / where, ""),
+        text=field_of(fields, "text", str, path.parent / where, ""),
         offset_seconds=_seconds(fields, "offset", path.parent / where, minimum=0.0, default=0.0),
-        speaker=_field(fields, "speaker", str, path.parent / where, None),
+        speaker=field_of(fields, "speaker", str, path.parent / where, None),
+        label=field_of(fields, "label", str, path.parent / where, None),
         where=where,
         byte_span=_byte_span(fields, path.parent / where),
     )
-    spans = _field(fields, "words", list, path.parent / where, None)
+    spans = field_of(fields, "words", list, path.parent / where, None)
     return utterance if spans is None else replace(utterance, words=_words(spans, utterance, path.parent))
+
+
+def parse_object(line: str, where: Path) -> dict[str, Any]:
+    """Return the JSON object of a line.
+
+    Raises:
+        DataError: it is none.
+    """
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as error:  # ValueError: also of an integer of thousands of digits
+        raise DataError(f"{where}: not a JSON object ({error}); expected one object a line") from error
+    if not isinstance(fields, dict):
+        raise DataError(f"{where}: found a JSON {type(fields).__name__}; expected an object")
+    return fields
 
 
 def _words(spans: list[Any], utterance: Utterance, folder: Path) -> WordTimes:
@@ -143,7 +182,7 @@ def _words(spans: list[Any], utterance: Utterance, folder: Path) -> WordTimes:
 
 
 def _byte_span(fields: dict[str, Any], where: Path) -> ByteSpan | None:
-    span = _field(fields, "bytes", list, where, None)
+    span = field_of(fields, "bytes", list, where, None)
     if span is None:
         return None
     if not (_is_span(span) and all(isinstance(number, int) for number in span) and span[0] >= 0 < span[1]):
@@ -166,12 +205,24 @@ _REQUIRED = object()
 _KINDS: dict[Any, str] = {str: "text", list: "list"}
 
 
-def _field(
+def field_of(
     fields: dict[str, Any], name: str, kind: type | tuple[type, ...], where: Path, default: Any = _REQUIRED
 ) -> Any:
+    """Return a field of a line's object.
+
+    Args:
+        fields: of the object.
+        name: of the field.
+        kind: types that it may have.
+        where: for messages.
+        default: its value where it is missing; without one it is required.
+
+    Raises:
+        DataError: it is missing, has another type, or is not Unicode text.
+    """
     value = fields.get(name, default)
     if value is _REQUIRED:
-        raise DataError(f"{where}: has no `{name}`; expected `audio_filepath`, `duration` and `text`")
+        raise DataError(f"{where}: has no `{name}`; every line needs one")
     if value is not default and not isinstance(value, kind):
         raise DataError(f"{where}: `{name}` is {value!r}; expected a {_KINDS.get(kind, 'number')}")
     if isinstance(value, str) and not value.isascii():
@@ -185,7 +236,7 @@ def _field(
 def _seconds(
     fields: dict[str, Any], name: str, where: Path, *, minimum: float, default: Any = _REQUIRED
 ) -> float:
-    value = _field(fields, name, (int, float), where, default)
+    value = field_of(fields, name, (int, float), where, default)
     if isinstance(value, bool) or not minimum <= value <= _LONGEST_SECONDS:  # NaN fails as well
         raise DataError(
             f"{where}: `{name}` is {value!r}; expected seconds, {'0 or more' if minimum == 0 else 'above 0'}"
@@ -217,6 +268,8 @@ def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
                 fields["offset"] = utterance.offset_seconds
             if utterance.speaker is not None:
                 fields["speaker"] = utterance.speaker
+            if utterance.label is not None:
+                fields["label"] = utterance.label
             if utterance.words is not None:
                 fields["words"] = [[round(start, 3), round(end, 3)] for start, end in utterance.words]
             if utterance.byte_span is not None:

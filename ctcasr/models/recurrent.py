@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from ctcasr.models.cells import RECURRENT, make_cell
 from ctcasr.models.settings import ModelSettings
 
+State = Tensor | tuple[Tensor | int, ...] | None
+"""Where a cell ended, as the next call takes it."""
+
 
 def reversal(lengths: Tensor, frames: int) -> Tensor:
     """Return the indices `(B, frames)` that turn each sequence round within its length.
@@ -53,6 +56,7 @@ class RecurrentLayer(nn.Module):
         self.back = make_cell(settings, inputs) if settings.bidirectional else None
         self.norm = nn.LayerNorm(outputs) if settings.layer_norm else nn.Identity()
         self.residual = settings.residual and not is_first
+        self.bptt_frames = settings.bptt_frames
 
     def forward(self, sequences: Tensor, turn: Tensor) -> Tensor:
         """Return `(B, T', outputs)` of `sequences (B, T', inputs)`; `turn` is from `reversal`."""
@@ -65,10 +69,15 @@ class RecurrentLayer(nn.Module):
         return sequences + normed if self.residual else normed
 
     def _run(self, cell: nn.Module, sequences: Tensor) -> Tensor:
-        """Run one direction; in training, some recurrent weights are zero for the whole batch (Merity et al. 2018)."""
+        """Run one direction; in training, some recurrent weights are zero for the whole batch (Merity et al. 2018).
+
+        With `bptt_frames`, backpropagation through time is truncated (Williams and Peng 1990): each window of frames
+        begins with the state where the last one ended, but no gradient runs back through that state.
+        """
         weights = {}
         if self.training and self.recurrent_dropout.p:
             weights[RECURRENT] = self.recurrent_dropout(cell.get_parameter(RECURRENT))
+        window = self.bptt_frames if self.training else None
         if (
             sequences.device.type == "cpu"
             and isinstance(cell, (nn.RNN, nn.GRU))
@@ -76,8 +85,8 @@ class RecurrentLayer(nn.Module):
         ):
             # Torch's loops of these two would convert states and weights in every frame: slower, and less exact.
             with torch.autocast("cpu", enabled=False):
-                return _outputs(cell, weights, sequences.float())
-        return _outputs(cell, weights, sequences)
+                return _outputs(cell, weights, sequences.float(), window)
+        return _outputs(cell, weights, sequences, window)
 
 
 class RecurrentLayers(nn.ModuleList):
@@ -99,11 +108,25 @@ class RecurrentLayers(nn.ModuleList):
         return sequences
 
 
-def _outputs(cell: nn.Module, weights: dict[str, Tensor], sequences: Tensor) -> Tensor:
-    found: tuple[Tensor, object] = (
-        torch.func.functional_call(cell, weights, (sequences,)) if weights else cell(sequences)
-    )
-    return found[0]
+def _outputs(
+    cell: nn.Module, weights: dict[str, Tensor], sequences: Tensor, window: int | None = None
+) -> Tensor:
+    """Return the outputs of a cell, whose gradients end where a window of frames begins."""
+    outputs: list[Tensor] = []
+    state: State = None
+    for part in torch.split(sequences, window, dim=1) if window else (sequences,):
+        arguments = (part,) if state is None else (part, state)
+        output, state = torch.func.functional_call(cell, weights, arguments) if weights else cell(*arguments)
+        state = _detached(state)
+        outputs.append(output)
+    return torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]
+
+
+def _detached(state: State) -> State:
+    """Return a state through which no gradient runs; some cells also count frames."""
+    if isinstance(state, tuple):
+        return tuple(part.detach() if isinstance(part, Tensor) else part for part in state)
+    return None if state is None else state.detach()
 
 
 def _gather_frames(sequences: Tensor, index: Tensor) -> Tensor:

@@ -52,6 +52,12 @@ class ModelSettings(BaseModel):
     recurrent_dropout: float = Field(
         0.0, ge=0, lt=1, description="share of the recurrent weights set to zero in a training step"
     )
+    bptt_frames: int | None = Field(
+        None,
+        ge=1,
+        description="windows of so many encoder frames or words through which a gradient runs back, where layers read "
+        "forward only; without it to the beginning",
+    )
     blank_bias: float = Field(
         0.0,
         description="of the output at the start; below zero shortens the phase in which all output is blank",
@@ -76,6 +82,11 @@ class ModelSettings(BaseModel):
             )
         if self.residual and self.layers == 1:
             raise ValueError("model.residual needs two layers or more; found model.layers = 1")
+        if self.bptt_frames is not None and self.bidirectional:
+            raise ValueError(
+                "model.bptt_frames cuts sequences into windows that follow each other, which needs "
+                "model.bidirectional = false; found true"
+            )
         if self.variational_dropout and not self.dropout:
             raise ValueError("model.variational_dropout needs model.dropout above 0; found 0")
         return self

@@ -30,6 +30,7 @@ class ConvSubsampling(nn.Module):
     def __init__(self, factor: int, channels: int, bins: int) -> None:
         super().__init__()
         self.factor = factor
+        self.bins = bins
         self.convolutions = nn.ModuleList(
             nn.Conv2d(inputs, channels, KERNEL, stride=(stride, 2), padding=1)
             for inputs, stride in zip((1, channels), STRIDES[factor], strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from ctcasr.errors import BundleError, DataError
 from ctcasr.features import FeatureSettings, GlobalStatistics
 from ctcasr.runtime.confidence import ConfidenceCalibration
 from ctcasr.text import Units, Vocabulary, read_vocabulary
+
+TaskName = Literal["transcribe", "tag", "classify"]
 
 FORMAT_VERSION = 1
 DEFAULT = "an4"
@@ -69,10 +72,14 @@ class BundleDescription(BaseModel):
     confidence: ConfidenceCalibration | None = None
 
 
-class _Version(BaseModel):
-    """The one field that every version of `bundle.json` has."""
+class _Heading(BaseModel):
+    """The field that every version of `bundle.json` has, and what the bundle is for."""
 
     format_version: int
+    task: TaskName = "transcribe"
+
+
+Description = TypeVar("Description", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -84,18 +91,8 @@ class Bundle:
     vocabulary: Vocabulary
 
     def model_path(self, precision: str | None = None) -> Path:
-        """Return the model file: int8 where there is one, unless a precision is asked for.
-
-        Raises:
-            BundleError: the bundle has no model of that precision.
-        """
-        wanted = [precision] if precision else ["int8", "fp32"]
-        for name in wanted:
-            if (self.folder / MODEL_FILES[name]).is_file():
-                return self.folder / MODEL_FILES[name]
-        raise BundleError(
-            f"{self.folder}: has no {' or '.join(MODEL_FILES[name] for name in wanted)}; export the run again"
-        )
+        """Return the model file; see `find_model`."""
+        return find_model(self.folder, precision)
 
     @property
     def stream_path(self) -> Path | None:
@@ -140,6 +137,21 @@ class Bundle:
         return self.description.subsampling * features.hop_samples / features.sample_rate
 
 
+def find_model(folder: Path, precision: str | None = None) -> Path:
+    """Return the model file of a bundle: int8 where there is one, unless a precision is asked for.
+
+    Raises:
+        BundleError: the bundle has no model of that precision.
+    """
+    wanted = [precision] if precision else ["int8", "fp32"]
+    for name in wanted:
+        if (folder / MODEL_FILES[name]).is_file():
+            return folder / MODEL_FILES[name]
+    raise BundleError(
+        f"{folder}: has no {' or '.join(MODEL_FILES[name] for name in wanted)}; export the run again"
+    )
+
+
 def bundled_names() -> list[str]:
     """Return the names of the bundles inside the package."""
     folder = _bundled_folder()
@@ -182,33 +194,56 @@ def _is_there(folder: Path, file: str) -> bool:
         return False
 
 
-def read_bundle(folder: Path) -> Bundle:
-    """Read and check a bundle; the shapes of its models are checked when they are loaded.
+def read_task(folder: Path) -> TaskName:
+    """Return what a bundle is for.
 
     Raises:
-        BundleError: a file is missing or damaged, or the format version is not this one's.
+        BundleError: its description cannot be read, or its format version is not this one's.
+    """
+    path = folder / DESCRIPTION
+    heading = parse_description(folder, _Heading)
+    if heading.format_version != FORMAT_VERSION:
+        raise BundleError(
+            f"{path}: format version {heading.format_version}; this ctcasr reads version {FORMAT_VERSION}: "
+            "export the run again, or install the ctcasr that wrote it"
+        )
+    return heading.task
+
+
+def parse_description(folder: Path, kind: type[Description]) -> Description:
+    """Read a bundle's description.
+
+    Raises:
+        BundleError: it is missing or damaged.
     """
     path = folder / DESCRIPTION
     try:
-        text = path.read_text(encoding="utf-8")
+        return kind.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(
             f"{path}: cannot be read ({error}); expected a folder that `ctcasr export` wrote"
         ) from error
-    try:
-        # First of all: another version may well have other fields.
-        version = _Version.model_validate_json(text).format_version
-        if version != FORMAT_VERSION:
-            raise BundleError(
-                f"{path}: format version {version}; this ctcasr reads version {FORMAT_VERSION}: "
-                "export the run again, or install the ctcasr that wrote it"
-            )
-        description = BundleDescription.model_validate_json(text)
-        vocabulary = read_vocabulary(folder / TOKENS, description.units, folder / LEXICON)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise BundleError(f"{path}: {place}: {first['msg']}; export the run again") from error
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read and check a bundle that transcribes; the shapes of its models are checked when they are loaded.
+
+    Raises:
+        BundleError: a file is missing or damaged, the format version is not this one's, or it has another task.
+    """
+    path = folder / DESCRIPTION
+    task = read_task(folder)  # first of all: another version may well have other fields
+    if task != "transcribe":
+        raise BundleError(
+            f"{folder}: is a bundle to {task}, not to transcribe; use `ctcasr {task} -m {folder}`"
+        )
+    description = parse_description(folder, BundleDescription)
+    try:
+        vocabulary = read_vocabulary(folder / TOKENS, description.units, folder / LEXICON)
     except DataError as error:
         raise BundleError(str(error)) from error
     bundle = Bundle(folder, description, vocabulary)

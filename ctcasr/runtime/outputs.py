@@ -12,7 +12,7 @@ from typing import Protocol
 from ctcasr.errors import ConfigError, CtcAsrError
 from ctcasr.runtime.subtitles import SubtitleLayout, subtitles
 from ctcasr.runtime.timed_formats import Cue, Span, ctm, one_word, srt, textgrid, tsv, vtt
-from ctcasr.runtime.transcript import Alternative, Segment, Transcript
+from ctcasr.runtime.transcript import Alternative, HeardMeaning, Segment, Transcript
 
 DEFAULT_LAYOUT = SubtitleLayout()
 
@@ -25,8 +25,19 @@ class Writer(Protocol):
 
 
 def as_text(transcript: Transcript, layout: SubtitleLayout = DEFAULT_LAYOUT) -> str:  # noqa: ARG001  (Writer)
-    """Return the words on one line."""
-    return transcript.text
+    """Return the words on one line, and below it, where they were understood, the label and a line a slot.
+
+    A slot's line is indented and holds its kind, words, start and end in seconds, tabs between them.
+    """
+    meaning = transcript.meaning
+    if meaning is None:
+        return transcript.text
+    label = [f"  {meaning.label}"] if meaning.label else []
+    slots = [
+        f"  {slot.kind}\t{slot.text}\t{slot.start_seconds:.2f}\t{slot.end_seconds:.2f}"
+        for slot in meaning.slots
+    ]
+    return "\n".join([transcript.text, *label, *slots])
 
 
 def as_json(transcript: Transcript, layout: SubtitleLayout = DEFAULT_LAYOUT) -> str:  # noqa: ARG001
@@ -55,7 +66,26 @@ def as_json(transcript: Transcript, layout: SubtitleLayout = DEFAULT_LAYOUT) -> 
         fields["segments"] = [_segment_fields(segment) for segment in transcript.segments]
     if transcript.alternatives:
         fields["nbest"] = _nbest(transcript.alternatives)
+    if transcript.meaning is not None:
+        fields |= _meaning_fields(transcript.meaning)
     return json.dumps(fields, ensure_ascii=False)
+
+
+def _meaning_fields(meaning: HeardMeaning) -> dict[str, object]:
+    label = (
+        {"label": meaning.label, "label_confidence": round(meaning.confidence, 4)} if meaning.label else {}
+    )
+    slots = [
+        {
+            "slot": slot.kind,
+            "text": slot.text,
+            "start": round(slot.start_seconds, 3),
+            "end": round(slot.end_seconds, 3),
+            "confidence": round(slot.confidence, 4),
+        }
+        for slot in meaning.slots
+    ]
+    return {**label, "slots": slots}
 
 
 def _segment_fields(segment: Segment) -> dict[str, object]:

@@ -42,6 +42,26 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class HeardSlot:
+    """Words of one kind, when they are said, and how sure the network is of their tags."""
+
+    kind: str
+    text: str
+    start_seconds: float
+    end_seconds: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class HeardMeaning:
+    """The slots of a transcript, and its label with the label's probability where the bundle has labels."""
+
+    slots: tuple[HeardSlot, ...]
+    label: str = ""
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True)
 class Transcript:
     """What was recognised in one recording, or why nothing was.
 
@@ -61,6 +81,7 @@ class Transcript:
         alternatives: the best hypotheses of different texts, the transcript's own first; as many as were asked
             for, or fewer if the search has no more. A long recording has them in its segments.
         segments: stretches that were decoded by themselves: one, or those of a long recording that have words.
+        meaning: slots and label, where they were asked for and there are words.
     """
 
     id: str
@@ -73,6 +94,7 @@ class Transcript:
     timings: dict[str, float] = field(default_factory=dict)
     alternatives: tuple[Alternative, ...] = ()
     segments: tuple[Segment, ...] = ()
+    meaning: HeardMeaning | None = None
 
 
 def transcript_of(
@@ -96,4 +118,4 @@ def transcript_of(
     )
 
 
-__all__ = ["Alternative", "Segment", "Transcript", "transcript_of"]
+__all__ = ["Alternative", "HeardMeaning", "HeardSlot", "Segment", "Transcript", "transcript_of"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import median
 
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.records import Record
@@ -23,6 +23,9 @@ LEFT_OUT, CLIPPED, WAITING = 0.005, 0.95, 0.4
 
 RISING, FALLING = 1.2, 0.98
 """The loss rises if it is this many times its minimum, and hardly falls if this share of it is left after a window."""
+
+RISEN = 0.1
+"""How much of what the loss has fallen it must have risen again: what is near zero may well double."""
 
 WIDE_GAP = 0.15
 """By how much the WER on dev may exceed that on training utterances, if it is also more than twice as high."""
@@ -80,7 +83,7 @@ def _all_blank(story: Story) -> str:
     return (
         f"{100 * story.last['blank_share']:.0f} % of the frames are blank and the error rate stays near 100 %, for to "
         "write nothing is the first thing that CTC learns; this usually lasts a few hundred to a few thousand updates "
-        "(yesno some 400, AN4 600); there is nothing to do but wait"
+        "(yesno 70, AN4 270); there is nothing to do but wait"
     )
 
 
@@ -130,7 +133,7 @@ def _always_clipped(story: Story) -> str:
 
 def _learned_by_heart(story: Story) -> str:
     recent = story.recent
-    dev, train = (fmean(record[name] for record in recent) for name in ("dev_wer", "train_wer"))
+    dev, train = (median(record[name] for record in recent) for name in ("dev_wer", "train_wer"))
     if len(recent) < WINDOW or dev < train + WIDE_GAP or dev < 2 * train:
         return ""
     return (
@@ -143,8 +146,9 @@ def _learned_by_heart(story: Story) -> str:
 def _rate_too_high(story: Story) -> str:
     if len(story.records) < 3:
         return ""
-    lowest = min(record["train_loss"] for record in story.records)
-    if min(record["train_loss"] for record in story.records[-2:]) < RISING * lowest:
+    losses = [record["train_loss"] for record in story.records]
+    lowest = min(losses)
+    if min(losses[-2:]) < max(RISING * lowest, lowest + RISEN * (losses[0] - lowest)):
         return ""
     return (
         f"the training loss has risen from {lowest:.3g} to {story.last['train_loss']:.3g}: the steps are too long; "

@@ -16,7 +16,9 @@ from ctcasr.decoding.topology import MAX_STATES
 from ctcasr.errors import ConfigError
 from ctcasr.features import FeatureSettings
 from ctcasr.models.settings import ModelSettings
+from ctcasr.models.token_settings import TokenSettings
 from ctcasr.text import Units
+from ctcasr.training.task_settings import TaskSettings, check_task
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 _LONGEST_SHOWN = 60
@@ -113,6 +115,7 @@ class BatchSettings(BaseModel):
     model_config = _STRICT
 
     seconds: float = Field(60.0, gt=0, description="of audio in a batch on one process, padding included")
+    tokens: int = Field(600, gt=0, description="words in a batch on one process, padding included")
     workers: int = Field(
         0, ge=0, le=64, description="processes that read audio; 0 reads in the training process"
     )
@@ -194,7 +197,9 @@ class TrainingConfig(BaseModel):
     model_config = _STRICT
 
     data: DataSettings  # each section's class says what it is for
+    task: TaskSettings = TaskSettings()
     features: FeatureSettings = FeatureSettings()
+    tokens: TokenSettings = TokenSettings()
     model: ModelSettings = ModelSettings()
     text: TextSettings = TextSettings()
     augment: AugmentSettings = AugmentSettings()
@@ -212,6 +217,7 @@ class TrainingConfig(BaseModel):
             )
         if not by_frames and self.frames != FrameSettings():
             raise ValueError("the section frames is for optimizer.objective = 'frames'; found 'ctc'")
+        check_task(self)
         return self
 
 

@@ -16,8 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ctcasr.training.records import Record
-from ctcasr.training.tasks import score_name
+from ctcasr.training.records import Record, score_name
 
 
 class Display:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -113,6 +114,13 @@ class Feeder:
     def batches(self, dataset: SpeechDataset, plan: list[list[int]], epoch: int) -> Iterator[SpeechBatch]:
         """Yield this process's share of each planned batch, on its device; epoch -1 is without augmentation."""
         return self.loader(dataset, plan, epoch, collate)
+
+    def resized(self, batch: SpeechBatch, seconds: float) -> SpeechBatch:
+        """Return the batch with so many seconds in each row, at the slowest speed."""
+        features = self.config.features
+        samples = math.ceil(seconds / min(self.config.augment.speeds) * features.sample_rate)
+        frames = features.frames(samples)
+        return batch.resized(frames if batch.inputs.ndim == 3 else samples, frames)
 
     def features(self, batch: SpeechBatch) -> tuple[Tensor, Tensor]:
         """Return `features (W * B, T, F)`, masked in W ways one after another, and their lengths."""

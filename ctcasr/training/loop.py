@@ -6,7 +6,6 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -18,6 +17,7 @@ from ctcasr.training.coach import Coach, CoachLog
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.display import Display
 from ctcasr.training.keeping import Keeper, restore_random
+from ctcasr.training.making import make_task
 from ctcasr.training.monitor import EpochTotals
 from ctcasr.training.planning import Epoch, plan_digest, plan_epoch
 from ctcasr.training.probing import MemoryProbe
@@ -33,10 +33,9 @@ from ctcasr.training.run_folder import (
 from ctcasr.training.schedule import learning_rate
 from ctcasr.training.stepping import Stepper
 from ctcasr.training.stopping import Stopped, StopRequest
-from ctcasr.training.tasks import Evaluation, Task
+from ctcasr.training.tasks import Evaluation
 from ctcasr.training.tensor_files import load_weights, read_tensors, write_tensors
 from ctcasr.training.threads import limit_threads
-from ctcasr.training.transcribing import TranscriptionTask
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ class Trainer:
         self.checkpoints = CheckpointFolder(config.run.folder / CHECKPOINTS, config.run.average)
         self._check_folder(resume)
         self.problems = ProblemLog(self.accelerator, config.data.max_bad_share)
-        self.task: Task[Any] = TranscriptionTask(config, self.accelerator, self.problems, resume=resume)
+        self.task = make_task(config, self.accelerator, self.problems, resume=resume)
         torch.manual_seed(config.run.seed)
         network = self.task.make_network()
         optimizer = torch.optim.AdamW(self._parameter_groups(network), lr=config.optimizer.learning_rate)
@@ -169,7 +168,9 @@ class Trainer:
             if state is not None:  # only now: the loader, too, draws a number when it begins
                 restore_random(state)
                 state = None
-            self._set_rate(number * len(plan) + self.progress.batch, config.optimizer.epochs * len(plan))
+            # Batch counts differ a little between epochs: the rate follows the share of the epoch.
+            place, steps = number * len(plan) + self.progress.batch, config.optimizer.epochs * len(plan)
+            self.stepper.set_rate(learning_rate(config.optimizer, place, steps))
             self.stepper.step(group, self.progress.step, totals)
             self.progress.step += 1
             self.progress.batch += 1
@@ -179,11 +180,6 @@ class Trainer:
             self.keeper.after_step(totals)
         totals.problems = self.problems.check(totals.problems, part.examples, part.manifest)
         return totals, len(plan)
-
-    def _set_rate(self, step: int, steps: int) -> None:
-        """Set the learning rate; batch counts differ a little between epochs, so it follows the share of the epoch."""
-        for group in self.stepper.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config.optimizer, step, steps)
 
     def _resumed(self, plan: list[list[int]]) -> tuple[EpochTotals, ProcessState | None]:
         """Return what this process knew where the checkpoint was written, if that was in the middle of this epoch."""

@@ -1,4 +1,4 @@
-"""The acoustic model as ONNX graphs, node by node.
+"""Networks as ONNX graphs, node by node: what they are made of, and the acoustic model.
 
 The graphs are written out rather than traced: the recurrent operators take the sequence lengths, so that padding is
 honoured without the reversal that training uses, and a file does not depend on a tracer's version.
@@ -15,8 +15,8 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import nn
 
 from ctcasr.models import AcousticModel, ModelSettings
-from ctcasr.models.recurrent import RecurrentLayer
-from ctcasr.models.subsampling import KERNEL, STRIDES, halved
+from ctcasr.models.recurrent import RecurrentLayer, RecurrentLayers
+from ctcasr.models.subsampling import KERNEL, STRIDES, ConvSubsampling, halved
 from ctcasr.training.onnx_builder import GraphBuilder, value
 from ctcasr.training.onnx_cells import Memory, add_layer
 
@@ -27,13 +27,8 @@ def build_graph(model: AcousticModel) -> onnx.ModelProto:
     Maps `features (B, T, F)` and `feature_lengths (B,)` to `log_probs (B, T', V)` and `input_lengths (B,)`.
     """
     graph = GraphBuilder()
-    hidden, lengths = _subsampling(graph, model)
-    lengths_32 = graph.add("Cast", [lengths], to=TensorProto.INT32)
-    sequences = graph.add("Transpose", [hidden], perm=[1, 0, 2])
-    for layer in model.layers:
-        assert isinstance(layer, RecurrentLayer)
-        sequences = add_layer(graph, layer, sequences, lengths_32)
-    log_probs = _output(graph, model, sequences)
+    hidden, lengths = add_subsampling(graph, model.subsampling)
+    log_probs = _output(graph, model, add_layers(graph, model.layers, hidden, lengths))
     keep = graph.add("Unsqueeze", [graph.mask(lengths, log_probs, 1), graph.integers(2)])
     graph.name_output(graph.add("Mul", [log_probs, keep]), "log_probs")
     graph.name_output(lengths, "input_lengths")
@@ -76,16 +71,25 @@ def build_stream_graph(model: AcousticModel) -> onnx.ModelProto:
     )
 
 
-def _subsampling(graph: GraphBuilder, model: AcousticModel) -> tuple[str, str]:
+def add_layers(graph: GraphBuilder, layers: RecurrentLayers, hidden: str, lengths: str) -> str:
+    """Add recurrent layers over `hidden (B, T', inputs)`; return the name of `(T', B, outputs)`."""
+    lengths_32 = graph.add("Cast", [lengths], to=TensorProto.INT32)
+    sequences = graph.add("Transpose", [hidden], perm=[1, 0, 2])
+    for layer in layers:
+        assert isinstance(layer, RecurrentLayer)
+        sequences = add_layer(graph, layer, sequences, lengths_32)
+    return sequences
+
+
+def add_subsampling(graph: GraphBuilder, subsampling: ConvSubsampling) -> tuple[str, str]:
+    """Add the convolutions over `features`; return the names of `(B, T', outputs)` and of the lengths `(B,)`."""
     maps, lengths = graph.add("Unsqueeze", ["features", graph.integers(1)]), "feature_lengths"
-    for convolution, stride in zip(
-        model.subsampling.convolutions, STRIDES[model.settings.subsampling], strict=True
-    ):
+    for convolution, stride in zip(subsampling.convolutions, STRIDES[subsampling.factor], strict=True):
         kept = _keep(graph, maps, lengths)
         maps = _convolve(graph, convolution, kept, [1, 1, 1, 1], stride)
         if stride == 2:
             lengths = _halved(graph, lengths)
-    return _flat(graph, model, maps), lengths
+    return _flat(graph, subsampling, maps), lengths
 
 
 def _stream_subsampling(graph: GraphBuilder, model: AcousticModel, memory: Memory) -> str:
@@ -107,7 +111,7 @@ def _stream_subsampling(graph: GraphBuilder, model: AcousticModel, memory: Memor
         maps = _convolve(graph, convolution, seen, [0, 1, 0, 1], stride)
         lengths = _halved(graph, lengths)
         channels, bins = model.settings.channels, halved(bins)
-    return _flat(graph, model, maps)
+    return _flat(graph, model.subsampling, maps)
 
 
 def _keep(graph: GraphBuilder, maps: str, lengths: str) -> str:
@@ -128,8 +132,8 @@ def _halved(graph: GraphBuilder, lengths: str) -> str:
     return graph.add("Div", [rounded, graph.constant(2, np.int64)])
 
 
-def _flat(graph: GraphBuilder, model: AcousticModel, maps: str) -> str:
-    shape = graph.integers(0, 0, model.subsampling.output_size)
+def _flat(graph: GraphBuilder, subsampling: ConvSubsampling, maps: str) -> str:
+    shape = graph.integers(0, 0, subsampling.output_size)
     return graph.add("Reshape", [graph.add("Transpose", [maps], perm=[0, 2, 1, 3]), shape])
 
 
@@ -146,12 +150,17 @@ def has_int8(settings: ModelSettings) -> bool:
 
 
 def write_models(model: AcousticModel, fp32: Path, int8: Path) -> None:
+    """Write an acoustic model; see `save_models`."""
+    save_models(build_graph(model), model.settings, fp32, int8)
+
+
+def save_models(graph: onnx.ModelProto, settings: ModelSettings, fp32: Path, int8: Path) -> None:
     """Write the float32 graph, and the one with int8 weights and dynamically quantised activations if it is worth it.
 
     In int8 are all matrices of an LSTM, and of the other cells those that multiply the inputs of a layer.
     """
-    onnx.save(build_graph(model), fp32)
-    if has_int8(model.settings):
+    onnx.save(graph, fp32)
+    if has_int8(settings):
         quantize_dynamic(
             fp32,
             int8,
@@ -159,8 +168,3 @@ def write_models(model: AcousticModel, fp32: Path, int8: Path) -> None:
             op_types_to_quantize=["LSTM", "MatMul"],
             per_channel=True,
         )
-
-
-def write_stream_model(model: AcousticModel, path: Path) -> None:
-    """Write the float32 graph of `build_stream_graph`."""
-    onnx.save(build_stream_graph(model), path)

@@ -12,6 +12,20 @@ METRICS = "metrics.jsonl"
 Record = dict[str, float | int]
 
 
+def score_name(name: str) -> str:
+    """Return a score's name as people write it: short ones are abbreviations."""
+    return name.upper() if len(name) <= 3 else name
+
+
+def dev_scores(record: Record) -> dict[str, float]:
+    """Return the scores on held-out examples by their names: shares, of errors (WER, CER) or of what is right."""
+    return {
+        name.removeprefix("dev_"): share
+        for name, share in record.items()
+        if name.startswith("dev_") and name != "dev_loss"
+    }
+
+
 def read_records(run: Path) -> list[Record]:
     """Return one record for each finished epoch of a run, in order.
 

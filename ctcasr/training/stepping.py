@@ -43,6 +43,11 @@ class Stepper:
         native = accelerator.device.type != "cpu" or bf16_is_native()
         self.bf16 = config.run.precision == "bf16" or (config.run.precision == "auto" and native)
 
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate of the steps to come."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
     def losses(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the loss of each example, `(B,)`, and over how much it is summed, `(B,)`."""
         inputs = self.task.inputs(batch)

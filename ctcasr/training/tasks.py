@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from torch import Tensor, nn
 
 from ctcasr.training.batching import Batch
+from ctcasr.training.records import score_name
 
 AnyBatch = TypeVar("AnyBatch", bound=Batch)
 
@@ -33,11 +34,6 @@ class Evaluation:
     def __str__(self) -> str:
         """Return the scores in percent, as `WER 5.12 %, CER 2.40 %`."""
         return ", ".join(f"{score_name(name)} {100 * score:.2f} %" for name, score in self.scores.items())
-
-
-def score_name(name: str) -> str:
-    """Return a score's name as people write it: short ones are abbreviations."""
-    return name.upper() if len(name) <= 3 else name
 
 
 @dataclass(frozen=True)
@@ -85,8 +81,13 @@ class Task(Protocol, Generic[AnyBatch]):
         """Return the batch with each example cut or lengthened to a size, in `size_unit`, whatever was drawn."""
         ...
 
-    def losses(self, outputs: tuple[Tensor, ...], batch: AnyBatch) -> tuple[Tensor, Tensor]:
-        """Return the loss of each example, `(B,)` in nats, and over how much it is summed, `(B,)`."""
+    def losses(self, outputs: Any, batch: AnyBatch) -> tuple[Tensor, Tensor]:
+        """Return the loss of each example, `(B,)` in nats, and over how much it is summed, `(B,)`.
+
+        Args:
+            outputs: what the network returned.
+            batch: that it was called with.
+        """
         ...
 
     def evaluate(self, network: nn.Module) -> Evaluation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +13,12 @@ from ctcasr.data import Utterance, by_shard, read_manifest
 from ctcasr.errors import ConfigError, DataError
 from ctcasr.features import GlobalStatistics
 from ctcasr.models import AcousticModel, consistency_loss, smoothing_loss
-from ctcasr.text import PhoneVocabulary, read_vocabulary
+from ctcasr.text import PhoneVocabulary, Vocabulary, read_vocabulary
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.dataset import SpeechBatch
 from ctcasr.training.evaluating import ScoredSet, evaluate, sample
 from ctcasr.training.feeding import Feeder
-from ctcasr.training.objectives import make_objective, topology_of
+from ctcasr.training.objectives import Objective, make_objective, topology_of
 from ctcasr.training.problems import ProblemLog
 from ctcasr.training.run_folder import DICTIONARY, STATISTICS, TOKENS, write_whole
 from ctcasr.training.starting import read_start
@@ -111,10 +110,7 @@ class TranscriptionTask:
 
     def resized(self, batch: SpeechBatch, size: float) -> SpeechBatch:
         """Return the batch with so many seconds in each row, at the slowest speed."""
-        features = self.config.features
-        samples = math.ceil(size / min(self.config.augment.speeds) * features.sample_rate)
-        frames = features.frames(samples)
-        return batch.resized(frames if batch.inputs.ndim == 3 else samples, frames)
+        return self.feeder.resized(batch, size)
 
     def losses(self, outputs: tuple[Tensor, ...], batch: SpeechBatch) -> tuple[Tensor, Tensor]:
         """Return losses and sizes; a loss is the mean over the maskings, and how far these disagree."""
@@ -130,33 +126,36 @@ class TranscriptionTask:
 
     def evaluate(self, network: nn.Module) -> Evaluation:
         """Decode the dev set greedily and score it, see `evaluating.evaluate`, and a sample of the training set."""
-        config, topology = self.config, self.topology
-        heard = sample(len(self.train_set), min(MOST_HEARD, len(self.dev_set)))
-        parts = (
-            (config.data.dev, self.dev_set, range(len(self.dev_set)), self.dev_objective),
-            (config.data.train, self.train_set, heard, self.objective),
-        )
-        dev, train = (
-            evaluate(
-                network,
-                self.feeder,
-                self.problems,
-                ScoredSet(
-                    manifest,
-                    self.feeder.dataset(utterances, objective.problems, held_out=True),
-                    chosen,
-                    objective,
-                    topology,
-                ),
-            )
-            for manifest, utterances, chosen, objective in parts
-        )
-        return replace(dev, signs={**dev.signs, "train_wer": train.scores["wer"]})
+        numbers = range(len(self.dev_set))
+        dev = self._scored(network, self.config.data.dev, self.dev_set, self.dev_objective, numbers)
+        heard = self.score_heard(network, sample(len(self.train_set), min(MOST_HEARD, len(self.dev_set))))
+        return replace(dev, signs={**dev.signs, "train_wer": heard.scores["wer"]})
+
+    def score_heard(self, network: nn.Module, numbers: Sequence[int]) -> Evaluation:
+        """Score some utterances of the training set, without augmentation."""
+        return self._scored(network, self.part.manifest, self.train_set, self.objective, numbers)
+
+    def _scored(
+        self,
+        network: nn.Module,
+        manifest: Path,
+        utterances: Sequence[Utterance],
+        objective: Objective,
+        numbers: Sequence[int],
+    ) -> Evaluation:
+        dataset = self.feeder.dataset(utterances, objective.problems, held_out=True)
+        scored = ScoredSet(manifest, dataset, numbers, objective, self.topology)
+        return evaluate(network, self.feeder, self.problems, scored)
 
     def write(self, folder: Path) -> None:
         """Write the vocabulary, its dictionary where it has one, and global statistics."""
-        if isinstance(self.vocabulary, PhoneVocabulary):
-            self.vocabulary.pronunciations.write(folder / DICTIONARY)
-        self.vocabulary.write(folder / TOKENS)
-        if self.statistics is not None:
-            write_whole(folder / STATISTICS, self.statistics.model_dump_json())
+        write_symbols(folder, self.vocabulary, self.statistics)
+
+
+def write_symbols(folder: Path, vocabulary: Vocabulary, statistics: GlobalStatistics | None) -> None:
+    """Write what a run that transcribes has beside its configuration; each file appears whole or not at all."""
+    if isinstance(vocabulary, PhoneVocabulary):
+        vocabulary.pronunciations.write(folder / DICTIONARY)
+    vocabulary.write(folder / TOKENS)
+    if statistics is not None:
+        write_whole(folder / STATISTICS, statistics.model_dump_json())

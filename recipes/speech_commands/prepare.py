@@ -1,17 +1,21 @@
-"""Turn Speech Commands (version 2) into manifests.
+"""Turn Speech Commands (version 2) into manifests with a label for each recording.
 
     python recipes/speech_commands/prepare.py --source DIR [--output recipes/speech_commands/data] [--test-archive]
 
-DIR holds a folder a word, `validation_list.txt` and `testing_list.txt`, the published split by speaker. With
-`--test-archive` DIR is the unpacked archive of the test set instead, with ten words, `_unknown_` and `_silence_`, and
-only the test manifest is written; silence has an empty text.
+DIR holds a folder a word, `validation_list.txt` and `testing_list.txt`, the published split by speaker. Ten words are
+labels of their own, the others are `_unknown_`, as in Warden (2018); a tenth of these is kept. With `--test-archive`
+DIR is the unpacked archive of the test set instead, whose recordings are divided anew by speaker, and silence by its
+samples; of recordings with the same samples all but the first are left out.
 """
 
 from __future__ import annotations
 
+import hashlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from ctcasr import audio
 from ctcasr.audio import AUDIO_SUFFIXES
 from ctcasr.cli.preparing import Parts, recipe_parser, write_parts
 from ctcasr.data import Utterance
@@ -19,8 +23,15 @@ from ctcasr.data.exchange.settings import seconds_of
 from ctcasr.errors import DataError
 from ctcasr.text.lines import read_lines
 
+SAMPLE_RATE = 16_000
 LISTS = {"dev": "validation_list.txt", "test": "testing_list.txt"}
 SILENCE, UNKNOWN = "_silence_", "_unknown_"
+WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+SHARES = {"dev": 10, "test": 30}
+"""Percent of the speakers of the test archive below which a part ends; the others are for training."""
+
+UNKNOWN_PERCENT = 10
+"""Of the recordings of other words that are kept: there are 25 such words."""
 
 
 def find_recordings(source: Path) -> list[Path]:
@@ -40,19 +51,49 @@ def read_utterance(path: Path) -> Utterance:
     folder = path.parent.name
     word, _, rest = path.stem.partition("_") if folder == UNKNOWN else (folder, "", path.stem)
     speaker = rest.partition("_nohash_")[0] if "_nohash_" in rest else None
-    text = "" if folder == SILENCE else word
-    name = path.name.partition(".")[0]
-    return Utterance(f"{folder.strip('_')}-{name}", path, seconds_of(path, str(path)), text, speaker=speaker)
+    label = folder if folder in (*WORDS, SILENCE) else UNKNOWN
+    return Utterance(
+        f"{folder.strip('_')}-{path.name.partition('.')[0]}",
+        path,
+        seconds_of(path, str(path)),
+        "" if folder == SILENCE else word,
+        speaker=speaker,
+        label=label,
+    )
+
+
+def percentile(content: bytes) -> int:
+    """Return a number from 0 to 99 that depends on nothing but the content."""
+    return int(hashlib.sha256(content).hexdigest()[:8], 16) % 100
 
 
 def read_parts(source: Path) -> Parts:
-    """Return the utterances of train, dev and test."""
+    """Return the utterances of train, dev and test, by the published lists."""
     listed = {name: {line.strip() for _, line in read_lines(source / file)} for name, file in LISTS.items()}
     parts: dict[str, list[Utterance]] = {"train": [], "dev": [], "test": []}
     for path in find_recordings(source):
         relative = path.relative_to(source).as_posix()
+        if path.parent.name not in WORDS and percentile(relative.encode()) >= UNKNOWN_PERCENT:
+            continue
         part = next((name for name, names in listed.items() if relative in names), "train")
         parts[part].append(read_utterance(path))
+    return parts
+
+
+def divide(paths: Sequence[Path]) -> Parts:
+    """Return the utterances of train, dev and test, each recording once and each speaker in one part."""
+    parts: dict[str, list[Utterance]] = {"train": [], "dev": [], "test": []}
+    seen: set[bytes] = set()
+    for path in paths:
+        content = audio.load(path, SAMPLE_RATE).tobytes()
+        digest = hashlib.sha256(content).digest()
+        if digest in seen:
+            continue
+        seen.add(digest)
+        utterance = read_utterance(path)
+        place = percentile((utterance.speaker or "").encode() or content)
+        part = next((name for name, limit in SHARES.items() if place < limit), "train")
+        parts[part].append(utterance)
     return parts
 
 
@@ -64,7 +105,7 @@ def main() -> int:
 
     def read() -> Parts:
         if arguments.test_archive:
-            return {"test": [read_utterance(path) for path in find_recordings(arguments.source)]}
+            return divide(find_recordings(arguments.source))
         return read_parts(arguments.source)
 
     return write_parts(read, arguments.output)

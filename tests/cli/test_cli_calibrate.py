@@ -151,7 +151,7 @@ class TestPlot:
         done = run("--plot", str(tmp_path / "r.png"))
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == (
-            "error: --plot needs matplotlib; install it with `pip install 'ctcasr[train]'`, or leave out --plot\n"
+            "error: pictures need matplotlib; install it with `pip install 'ctcasr[train]'`\n"
         )
         assert run().returncode == 0
 

@@ -27,6 +27,8 @@ VERBS = [
     "doctor",
     "priors",
     "serve",
+    "tag",
+    "classify",
 ]
 Run = Callable[..., Any]
 

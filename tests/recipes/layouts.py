@@ -19,10 +19,10 @@ ROOT = Path(__file__).parents[2]
 Rows = list[dict[str, Any]]
 
 
-def load_recipe(name: str) -> ModuleType:
-    """Import `recipes/NAME/prepare.py`, which is a script and no part of a package."""
-    full_name = f"recipe_{name}"
-    spec = importlib.util.spec_from_file_location(full_name, ROOT / "recipes" / name / "prepare.py")
+def load_recipe(name: str, script: str = "prepare") -> ModuleType:
+    """Import `recipes/NAME/SCRIPT.py`, which is a script and no part of a package."""
+    full_name = f"recipe_{name}_{script}"
+    spec = importlib.util.spec_from_file_location(full_name, ROOT / "recipes" / name / f"{script}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

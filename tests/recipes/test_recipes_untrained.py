@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ctcasr.data import read_manifest
 from ctcasr.training.config import read_config
 from tests.recipes.layouts import ROOT, corpus, load_recipe, parts, refusal, rows, run, write_wav
 
-NAMES = ["mini_librispeech", "librispeech", "aishell", "timit", "commonvoice", "speech_commands"]
+NAMES = ["mini_librispeech", "librispeech", "aishell", "timit", "commonvoice"]
 RECIPES = {name: load_recipe(name) for name in NAMES}
 
 
@@ -141,34 +140,3 @@ def test_commonvoice(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[s
     assert "train.tsv: 1 sentences are empty once normalised" in capsys.readouterr().err
     assert run(RECIPES["commonvoice"], "--source", tmp_path, "--output", data, "--normalize", "none") == 0
     assert rows(data / "train.jsonl")[1]["text"] == "..."
-
-
-def test_speech_commands(tmp_path: Path, data: Path) -> None:
-    for number, speaker in enumerate(("aaa", "bbb", "ccc")):
-        for word in ("yes", "no"):
-            write_wav(tmp_path / word / f"{speaker}_nohash_0.wav", number + 10 * len(word))
-    write_wav(tmp_path / "_background_noise_" / "pink.wav", 99)
-    (tmp_path / "validation_list.txt").write_text("yes/bbb_nohash_0.wav\nno/bbb_nohash_0.wav\n")
-    (tmp_path / "testing_list.txt").write_text("yes/ccc_nohash_0.wav\nno/ccc_nohash_0.wav\n")
-    assert run(RECIPES["speech_commands"], "--source", tmp_path, "--output", data) == 0
-    train, dev, test = parts(data)
-    assert [{row["speaker"] for row in part} for part in (train, dev, test)] == [{"aaa"}, {"bbb"}, {"ccc"}]
-    assert [(row["id"], row["text"]) for row in test] == [
-        ("no-ccc_nohash_0", "no"),
-        ("yes-ccc_nohash_0", "yes"),
-    ]
-
-
-def test_the_test_archive_of_speech_commands_as_it_is(data: Path) -> None:
-    source = corpus("speech_commands")
-    assert run(RECIPES["speech_commands"], "--source", source, "--output", data, "--test-archive") == 0
-    found = read_manifest(data / "test.jsonl")
-    assert len(found) == 2445
-    counted = Counter(utterance.text for utterance in found)
-    assert counted[""] == 204
-    assert (
-        min(counted[word] for word in ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"))
-        > 100
-    )
-    assert "eight" in counted
-    assert all(utterance.speaker for utterance in found if utterance.text)

@@ -13,6 +13,7 @@ from ctcasr.features import GlobalStatistics
 from ctcasr.text import Vocabulary
 from ctcasr.training.config import TrainingConfig, read_config
 from ctcasr.training.run_folder import read_statistics, write_run
+from ctcasr.training.transcribing import write_symbols
 
 MINIMAL = '[data]\ntrain = "lists/train.jsonl"\ndev = "/corpora/dev.jsonl"\n'
 
@@ -181,7 +182,7 @@ def test_a_run_folders_configuration_reads_back(tmp_path: Path) -> None:
     overrides = ["run.folder=../runs/x", "features.normalization=global", "augment.speeds=[1.0]"]
     config = read_config(config_file(tmp_path / "recipe"), overrides)
     statistics = GlobalStatistics(mean=(0.5,) * 80, standard_deviation=(2.0,) * 80)
-    write_run(config, Vocabulary.from_texts(["ab"]), statistics)
+    write_run(config, lambda folder: write_symbols(folder, Vocabulary.from_texts(["ab"]), statistics))
     folder = tmp_path / "runs/x"
     read = read_config(folder / "config.toml")
     assert read.run.folder.resolve() == folder.resolve()
@@ -201,7 +202,11 @@ def test_a_kill_while_writing_leaves_the_files_of_the_first_start(
     config = read_config(config_file(tmp_path), ["run.folder=run", "features.normalization=global"])
     vocabulary = Vocabulary.from_texts(["ab"])
     statistics = GlobalStatistics(mean=(0.5,) * 80, standard_deviation=(2.0,) * 80)
-    write_run(config, vocabulary, statistics)
+
+    def write(folder: Path) -> None:
+        write_symbols(folder, vocabulary, statistics)
+
+    write_run(config, write)
     folder = config.run.folder
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert sorted(before) == ["config.toml", "statistics.json", "tokens.txt"]
@@ -218,9 +223,9 @@ def test_a_kill_while_writing_leaves_the_files_of_the_first_start(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", killed)
         with pytest.raises(KeyboardInterrupt):
-            write_run(config, vocabulary, statistics)
+            write_run(config, write)
     assert {name: (folder / name).read_bytes() for name in before} == before
-    write_run(config, vocabulary, statistics)
+    write_run(config, write)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -228,4 +233,4 @@ def test_unwritable_run_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     config = read_config(config_file(tmp_path), ["run.folder=file/run"])
     with pytest.raises(ConfigError, match=r"file/run: cannot be written"):
-        write_run(config, Vocabulary.from_texts(["ab"]), None)
+        write_run(config, lambda folder: write_symbols(folder, Vocabulary.from_texts(["ab"]), None))

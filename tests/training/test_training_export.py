@@ -287,7 +287,7 @@ class TestExportBundle:
         def fail(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("ctcasr.training.export.write_models", fail)
+        monkeypatch.setattr("ctcasr.training.export.save_models", fail)
         with pytest.raises(CtcAsrError, match="No space left"):
             export_bundle(finished_run, output)
         assert {path.name: path.read_bytes() for path in output.iterdir()} == first

@@ -313,8 +313,25 @@ def test_an_exploding_loss_names_the_utterance(corpus, monkeypatch: pytest.Monke
     monkeypatch.setattr(
         "ctcasr.training.objectives.ctc_loss", lambda log_probs, *_: log_probs.sum((1, 2)) * float("nan")
     )
+    config = corpus()
     with pytest.raises(DataError, match=r"not finite at step 0 for u\d\d \(train\.jsonl:\d+\)"):
-        train(corpus())
+        train(config)
+    assert (
+        (config.parent / "run/coach.log").read_text().startswith("stopped: the loss is not finite at step 0")
+    )
+
+
+def test_a_gradient_that_is_not_finite_leaves_the_weights_alone(
+    corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "ctcasr.training.objectives.ctc_loss", lambda log_probs, *_: (0 * log_probs.sum((1, 2))).sqrt()
+    )
+    trainer = Trainer(read_config(corpus(), ["run.folder=wild"]))
+    before = [parameter.clone() for parameter in trainer.network.parameters()]
+    with pytest.raises(DataError, match="the gradient is not finite at step 0, though the loss is"):
+        trainer.run()
+    assert all(torch.equal(*pair) for pair in zip(before, trainer.network.parameters(), strict=True))
 
 
 @pytest.mark.parametrize(
