@@ -15,7 +15,7 @@ app = typer.Typer(
     help="Draw training runs, and the error surface around what they found.", no_args_is_help=True
 )
 
-REACH, POINTS = 0.3, 25
+REACH, POINTS = 0.5, 25
 
 OUTPUT = typer.Option(..., "-o", "--output", help="The picture, .png or .svg.")
 
@@ -55,7 +55,11 @@ def surface(
     epoch: int | None = typer.Option(
         None, "--epoch", min=0, help="Look around the weights of a best epoch, or 0, before the training."
     ),
-    reach: float = typer.Option(REACH, "--reach", help="How far, as a share of the length of all weights."),
+    reach: float = typer.Option(
+        REACH,
+        "--reach",
+        help="How far along the random direction, as a share of the length of all weights; a tenth along the gradient.",
+    ),
     points: int = typer.Option(POINTS, "--points", min=5, max=400, help="Places along each direction."),
     seed: int = typer.Option(0, "--seed", help="Of the random direction."),
 ) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ctcasr.training.surface import Cut, Step, Surface
 
 LEVELS = 18
+MOST_LINES = 4
+"""With their losses: deep in the valley they would lie on one another."""
+
 SLOPE = ("#f4faf4", "#cfe9dd", "#a6d3dd", "#8fbfd8", "#8aa9cc")
 
 
@@ -43,7 +46,7 @@ def draw_surface(surface: Surface, title: str, path: Path) -> None:
 
 
 def _space(axes: Any, surface: Surface, colours: Colormap) -> None:
-    aside, along = np.meshgrid(surface.offsets, surface.offsets)
+    aside, along = np.meshgrid(surface.aside, surface.along)
     heights = np.log10(surface.losses)
     axes.plot_surface(
         aside, along, heights, cmap=colours, rcount=60, ccount=60, edgecolor="#7fa6bd", linewidth=0.25
@@ -62,32 +65,24 @@ def _space(axes: Any, surface: Surface, colours: Colormap) -> None:
 
 def _above(axes: Axes, surface: Surface, colours: Colormap) -> None:
     levels = np.geomspace(surface.losses.min(), surface.losses.max() * 1.0001, LEVELS)
-    axes.contourf(surface.offsets, surface.offsets, surface.losses, levels, cmap=colours, norm="log")
+    axes.contourf(surface.aside, surface.along, surface.losses, levels, cmap=colours, norm="log")
     lines = axes.contour(
-        surface.offsets,
-        surface.offsets,
+        surface.aside,
+        surface.along,
         surface.losses,
-        _round_losses(float(surface.losses.min()), float(surface.losses.max())),
+        _round_losses(float(surface.losses.min()), float(surface.losses.max()))[-MOST_LINES:],
         colors="#6f8ea3",
         linewidths=0.7,
     )
     axes.clabel(lines, fontsize=7.5, fmt="%g")
     axes.plot(0, 0, "*", color=BLUE, markersize=11)
-    along, aside = surface.cut.place
-    axes.plot(aside, along, "o", color=ORANGE, markersize=6)
-    for place, text, colour in (
-        ((0.0, 0.0), "the network", BLUE),
-        ((aside, along), f"steepest: gradient {surface.cut.norm:.3g}", ORANGE),
+    axes.plot(0, surface.cut.along, "o", color=ORANGE, markersize=6)
+    for height, text, colour in (
+        (0.0, "the network", BLUE),
+        (surface.cut.along, f"steepest: gradient {surface.cut.norm:.3g}", ORANGE),
     ):
-        left = place[0] > 0.3 * surface.offsets[-1]
-        axes.annotate(
-            text,
-            place,
-            (-7 if left else 7, 6 if colour == BLUE else -12),
-            textcoords="offset points",
-            color=colour,
-            ha="right" if left else "left",
-        )
+        upper = height >= (surface.cut.along if colour == BLUE else 1e-12)
+        axes.annotate(text, (0, height), (8, 4 if upper else -12), textcoords="offset points", color=colour)
     axes.set(xlabel="random direction (1 = length of all weights)", ylabel="along the gradient")
     axes.set_title("the same from above", loc="left")
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from ctcasr.errors import ConfigError
 from ctcasr.training.batching import Batch, plan_batches
 from ctcasr.training.checkpoints import AVERAGED
-from ctcasr.training.config import TrainingConfig, read_config
+from ctcasr.training.config import read_config
 from ctcasr.training.evaluating import sample
 from ctcasr.training.loop import Trainer
 from ctcasr.training.run_folder import CHECKPOINTS, CONFIG
@@ -30,6 +30,12 @@ MOST_HEARD = 16
 
 CUT_POINTS = 40
 
+NARROW = 10.0
+"""How many times less far is looked along the gradient: the surface is a canyon, with walls on either side of it."""
+
+SHORTEST, LONGER = 1e-4, 1.4
+"""Of the distances at which the lowest place of a way is looked for: share of all weights' length, and growth."""
+
 
 @dataclass(frozen=True)
 class SurfaceSettings:
@@ -37,7 +43,7 @@ class SurfaceSettings:
 
     Attributes:
         epoch: whose weights are in the middle: 0 before the training, None the averaged ones.
-        reach: of each direction either way, as a share of the length of all weights.
+        reach: of the random direction either way, as a share of the length of all weights; a tenth along the gradient.
         points: along each direction.
         seed: of the random direction.
     """
@@ -63,10 +69,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Cut:
-    """The way down from the steepest place of the lower half of a surface, along its own gradient.
+    """The way down from the steepest place of the lower half of the line along the gradient, by the gradient there.
 
     Attributes:
-        place: where that is, in the units of the surface.
+        along: where that is, in the units of the surface.
         norm: of the gradient there.
         distances: along the way, `(N,)`.
         losses: `(N,)`.
@@ -74,7 +80,7 @@ class Cut:
         clipped: the step with clipping.
     """
 
-    place: tuple[float, float]
+    along: float
     norm: float
     distances: Array
     losses: Array
@@ -87,13 +93,15 @@ class Surface:
     """The loss around the weights of a network.
 
     Attributes:
-        offsets: along each direction, as shares of the length of all weights, `(P,)`.
-        losses: `(P, P)` in nats a symbol (or frame, ...); rows follow the gradient, columns a random direction.
+        along: offsets along the gradient, as shares of the length of all weights, `(P,)`.
+        aside: offsets along the random direction, `(P,)`.
+        losses: `(P, P)` in nats a symbol (or frame, ...); rows follow the gradient, columns the random direction.
         clip_norm: of the training.
         cut: from the steepest place.
     """
 
-    offsets: Array
+    along: Array
+    aside: Array
     losses: Array
     clip_norm: float
     cut: Cut
@@ -153,9 +161,10 @@ def measure_surface(run: Path, settings: SurfaceSettings, told: Callable[[], Non
     random, each row of a matrix scaled to the length of the weights' row (Li et al. 2018, "Visualizing the loss
     landscape of neural nets"), biases being left alone. Both are as long as all weights together.
 
-    From the steepest place in the lower half of this plane, where a training would be, a step of plain gradient descent
-    is taken with and without clipping (Pascanu et al. 2013). Its rate is such that a clipped step is as long as one of
-    AdamW may be: the run's learning rate times the root of the number of weights.
+    On the line along the gradient, in its lower half, where a training would be, the steepest place is looked for. From
+    there a step of plain gradient descent is taken with and without clipping (Pascanu et al. 2013). Its rate is the
+    best for the clipped step, which ends at the first lowest place of the way; without clipping the step is longer by
+    as much as the gradient exceeds `optimizer.clip_norm`.
 
     Args:
         run: folder of a run.
@@ -173,32 +182,44 @@ def measure_surface(run: Path, settings: SurfaceSettings, told: Callable[[], Non
     length = _length(middle)
     along = _scaled(loss.gradient(middle), length)
     aside = _scaled(_filter_normalised(middle, settings.seed), length)
-    offsets = np.linspace(-settings.reach, settings.reach, settings.points)
+    widths = np.linspace(-settings.reach, settings.reach, settings.points)
+    offsets = widths / NARROW
     losses = np.empty((settings.points, settings.points))
     for row, first in enumerate(offsets.tolist()):
-        for column, second in enumerate(offsets.tolist()):
+        for column, second in enumerate(widths.tolist()):
             losses[row, column] = loss(_moved(_moved(middle, along, first), aside, second))
             told()
-    slopes = np.hypot(*np.gradient(losses))
-    slopes[losses > np.median(losses)] = -1
-    row, column = divmod(int(slopes.argmax()), settings.points)
-    place = (float(offsets[row]), float(offsets[column]))
-    steep = _moved(_moved(middle, along, place[0]), aside, place[1])
-    return Surface(offsets, losses, config.optimizer.clip_norm, _cut(loss, steep, place, config))
+    places = [_moved(middle, along, first) for first in offsets.tolist()]
+    steep = _steepest(loss, places)
+    limit = config.optimizer.clip_norm
+    return Surface(offsets, widths, losses, limit, _cut(loss, places[steep], float(offsets[steep]), limit))
 
 
-def _cut(loss: _Loss, weights: Weights, place: tuple[float, float], config: TrainingConfig) -> Cut:
+def _steepest(loss: _Loss, places: Sequence[Weights]) -> int:
+    """Return the number of the place with the largest gradient among the lower half of them."""
+    losses = [loss(place) for place in places]
+    lower: list[int] = np.argsort(losses)[: -(-len(places) // 2)].tolist()
+    return max(lower, key=lambda number: _length(loss.gradient(places[number])))
+
+
+def _cut(loss: _Loss, weights: Weights, along: float, limit: float) -> Cut:
     gradient = loss.gradient(weights)
     norm = _length(gradient)
-    limit = config.optimizer.clip_norm
-    count = sum(weight.numel() for weight in weights)
-    rate = config.optimizer.learning_rate * math.sqrt(count) / limit
     down = _scaled(gradient, -1.0)
-    free, clipped = rate * norm, rate * min(norm, limit)
-    distances = np.linspace(0, 1.15 * free, CUT_POINTS)
-    losses = np.array([loss(_moved(weights, down, distance)) for distance in distances.tolist()])
-    steps = [Step(distance, loss(_moved(weights, down, distance))) for distance in (free, clipped)]
-    return Cut(place, norm, distances, losses, *steps)
+
+    def loss_at(distance: float) -> float:
+        return loss(_moved(weights, down, distance))
+
+    best = Step(0.0, loss_at(0.0))
+    distance = SHORTEST * _length(weights)
+    while (step := Step(distance, loss_at(distance))).loss < best.loss:
+        best, distance = step, LONGER * distance
+    length = best.length * max(1.0, norm / limit)
+    near, far = min(1.6 * best.length, 1.15 * length), 1.15 * length
+    half = CUT_POINTS // 2
+    distances = np.unique(np.concatenate((np.linspace(0, near, half), np.linspace(near, far, half))))
+    losses = np.array([loss_at(each) for each in distances.tolist()])
+    return Cut(along, norm, distances, losses, Step(length, loss_at(length)), best)
 
 
 def _load(trainer: Trainer, run: Path, epoch: int | None) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
 
-from ctcasr.models import ModelSettings
+from ctcasr.models import AcousticModel, ModelSettings, ctc_loss
 from ctcasr.models.cells import make_cell
 from ctcasr.models.recurrent import RecurrentLayers
 from tests.oracles.cells import CELLS
@@ -180,6 +180,23 @@ def test_a_residual_layer_adds_its_inputs() -> None:
     plain = layers("rnn")[1](inside, turn)
     torch.testing.assert_close(layers("rnn", residual=True)(sequences, length), inside + plain)
     torch.testing.assert_close(second(inside, turn), inside + plain)
+
+
+@every_cell
+def test_a_network_learns(cell: str) -> None:
+    torch.manual_seed(5)
+    network = AcousticModel(shape(cell, hidden=12, channels=3, subsampling=2, bidirectional=False), 4, 4)
+    optimizer = torch.optim.Adam(network.parameters(), 0.03)
+    features, lengths = torch.randn(3, 24, 4), torch.tensor([24, 17, 20])
+    targets, target_lengths = torch.tensor([[1, 2, 3], [2, 0, 0], [3, 3, 1]]), torch.tensor([3, 1, 3])
+    losses = []
+    for _ in range(25):
+        optimizer.zero_grad()
+        loss = ctc_loss(*network(features, lengths), targets, target_lengths).sum()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.6 * losses[0]
 
 
 @every_cell
