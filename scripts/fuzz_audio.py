@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +56,7 @@ def media_file(path: Path, waveform: npt.NDArray[np.float64], rate: int) -> byte
     with av.open(
         str(path), "w", format={"m4a": "ipod", "mkv": "matroska", "aac": "adts"}.get(path.suffix[1:])
     ) as file:
-        stream = file.add_stream(MEDIA_KINDS[path.suffix[1:]], rate=48_000, layout="mono")
+        stream: Any = file.add_stream(MEDIA_KINDS[path.suffix[1:]], rate=48_000, layout="mono")
         frame = av.AudioFrame.from_ndarray(waveform.astype(np.float32)[None], format="fltp", layout="mono")
         frame.sample_rate = rate
         for packet in (*stream.encode(frame), *stream.encode(None)):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+SAME_SECONDS = 1.0
+"""Signals within so much time are one request: a group of processes gets it, and their launcher passes it on."""
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -28,12 +32,12 @@ class Stopped(BaseException):
 class StopRequest:
     """Note that a signal asks this process to stop; the training does when it has finished its step.
 
-    A second signal acts as if there were no such object. Only the main thread can receive signals: elsewhere
-    nothing is noted.
+    A second Ctrl-C ends the process at once. Only the main thread can receive signals: elsewhere nothing is noted.
     """
 
     def __init__(self) -> None:
         self._received: int | None = None
+        self._since = 0.0
         self._at_once = False
         self._before: dict[signal.Signals, Any] = {}
 
@@ -62,15 +66,12 @@ class StopRequest:
             self._at_once = False
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        self._received = number
-        self._restore()
-        if self._at_once:
-            raise self.stopped("stopped")
-
-    def _restore(self) -> None:
-        for kind, handler in self._before.items():
-            signal.signal(kind, handler)
-        self._before.clear()
+        if self._received is None:
+            self._received, self._since = number, time.monotonic()
+            if self._at_once:
+                raise self.stopped("stopped")
+        elif number == signal.SIGINT and time.monotonic() - self._since > SAME_SECONDS:
+            raise KeyboardInterrupt
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -80,7 +81,8 @@ class StopRequest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._restore()
+        for before, handler in self._before.items():
+            signal.signal(before, handler)
 
 
 @contextmanager

@@ -211,15 +211,22 @@ def test_batches_that_are_added_up_are_one(corpus, tmp_path: Path) -> None:
         assert double == pytest.approx(single, rel=1e-4)
 
 
-def test_stops_are_ignored_where_nobody_trains() -> None:
-    before = signal.getsignal(signal.SIGTERM)
+def test_a_request_may_come_twice_and_a_second_ctrl_c_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, now = signal.getsignal(signal.SIGTERM), [0.0]
+    monkeypatch.setattr("ctcasr.training.stopping.time.monotonic", lambda: now[0])
     with StopRequest() as stop:
         assert not stop.wanted
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        for kind in (signal.SIGINT, signal.SIGTERM):  # as torchrun passes on what the group got as well
+            os.kill(os.getpid(), kind)
         assert stop.wanted
-        assert signal.getsignal(signal.SIGTERM) == before  # a second one ends the process
-        with pytest.raises(Stopped), stop.at_once():
+        now[0] = 2.0
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Stopped) as caught, stop.at_once():
             pytest.fail("reached")
+        assert caught.value.exit_code == 130
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGTERM) == before
 
 
