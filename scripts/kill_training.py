@@ -25,7 +25,7 @@ import torch
 from ctcasr.data import Utterance, write_manifest
 from ctcasr.models import ctc_loss
 from ctcasr.training.checkpoints import AVERAGED, LAST
-from ctcasr.training.config import read_config
+from ctcasr.training.config_files import read_config
 from ctcasr.training.loop import Trainer
 from ctcasr.training.run_folder import CHECKPOINTS
 from ctcasr.training.tensor_files import read_checked

@@ -24,7 +24,7 @@ from ctcasr.features.settings import ENERGY_FLOOR
 from ctcasr.models import AcousticModel
 from ctcasr.models.recurrent import RecurrentLayer
 from ctcasr.training import dataset
-from ctcasr.training.config import read_config
+from ctcasr.training.config_files import read_config
 from ctcasr.training.loop import Trainer
 from ctcasr.training.monitor import EpochTotals
 from ctcasr.training.planning import Epoch, plan_epoch

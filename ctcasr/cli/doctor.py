@@ -85,7 +85,7 @@ def _frames_of(recognizer: Recognizer) -> ModelFrames:
 def _frames_of_config(path: Path) -> ModelFrames:
     """Return what a training configuration makes of lengths; its vocabulary is that of its training texts."""
     with training_half("--config"):
-        from ctcasr.training.config import read_config
+        from ctcasr.training.config_files import read_config
     from ctcasr.data import read_manifest
     from ctcasr.training.vocabularies import make_vocabulary
 

@@ -32,7 +32,7 @@ def training(
     check_plot(output)
     with training_half("plot training"):
         from ctcasr.cli.training_plot import Run, draw_training
-        from ctcasr.training.config import read_config
+        from ctcasr.training.config_files import read_config
         from ctcasr.training.records import read_records
         from ctcasr.training.run_folder import CONFIG
 

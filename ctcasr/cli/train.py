@@ -40,7 +40,7 @@ def command(
     a checkpoint is written; the exit code is then 0 and 130.
     """
     with training_half("training"):
-        from ctcasr.training.config import read_config
+        from ctcasr.training.config_files import read_config
         from ctcasr.training.loop import Trainer
         from ctcasr.training.stopping import Stopped
     settings = read_config(config, overrides)

@@ -11,7 +11,7 @@ from ctcasr.errors import ConfigError
 from ctcasr.runtime.bundle import DESCRIPTION, MODEL_FILES, STREAM_MODEL, BundleDescription
 from ctcasr.runtime.understanding_bundle import UnderstandingDescription
 from ctcasr.training.checkpoints import AVERAGED
-from ctcasr.training.config import read_config
+from ctcasr.training.config_files import read_config
 from ctcasr.training.onnx_graph import has_int8, save_models
 from ctcasr.training.run_folder import CHECKPOINTS, CONFIG
 from ctcasr.training.tensor_files import read_tensors

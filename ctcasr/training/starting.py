@@ -11,7 +11,8 @@ from ctcasr.errors import ConfigError
 from ctcasr.features import GlobalStatistics
 from ctcasr.text import Vocabulary, read_vocabulary
 from ctcasr.training.checkpoints import AVERAGED
-from ctcasr.training.config import TrainingConfig, read_config
+from ctcasr.training.config import TrainingConfig
+from ctcasr.training.config_files import read_config
 from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, DICTIONARY, TOKENS, read_statistics
 from ctcasr.training.tensor_files import read_tensors
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from ctcasr.errors import ConfigError
 from ctcasr.training.batching import Batch, plan_batches
 from ctcasr.training.checkpoints import AVERAGED
-from ctcasr.training.config import read_config
+from ctcasr.training.config_files import read_config
 from ctcasr.training.evaluating import sample
 from ctcasr.training.loop import Trainer
 from ctcasr.training.run_folder import CHECKPOINTS, CONFIG

@@ -15,7 +15,7 @@ import tomli_w
 from ctcasr.cli import surface_plot, training_plot
 from ctcasr.training import rate_finding, wiring
 from ctcasr.training import surface as measuring
-from ctcasr.training.config import read_config
+from ctcasr.training.config_files import read_config
 from ctcasr.training.loop import Trainer
 from tests.training.conftest import audio_folder, write_corpus
 

@@ -51,7 +51,7 @@ def trimmed(text: str) -> str:
 
 @pytest.mark.slow
 def test_a_mandarin_recogniser_writes_doubled_characters(tmp_path: Path) -> None:
-    from ctcasr.training.config import read_config
+    from ctcasr.training.config_files import read_config
     from ctcasr.training.export import export_bundle
     from ctcasr.training.loop import Trainer
 

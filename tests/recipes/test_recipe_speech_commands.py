@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ctcasr.training.config import read_config
+from ctcasr.training.config_files import read_config
 from tests.recipes.layouts import ROOT, corpus, load_recipe, parts, refusal, rows, run, write_wav
 
 commands = load_recipe("speech_commands")

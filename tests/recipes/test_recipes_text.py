@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ctcasr.data.sentences import read_sentences
-from ctcasr.training.config import read_config
+from ctcasr.training.config_files import read_config
 from tests.data.test_data_sentences import slot_folder
 from tests.recipes.layouts import ROOT, corpus, load_recipe, refusal, run
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from ctcasr.errors import ConfigError
 from ctcasr.features import GlobalStatistics
 from ctcasr.text import Vocabulary
-from ctcasr.training.config import TrainingConfig, read_config
+from ctcasr.training.config import TrainingConfig
+from ctcasr.training.config_files import read_config
 from ctcasr.training.run_folder import read_statistics, write_run
 from ctcasr.training.transcribing import write_symbols
 

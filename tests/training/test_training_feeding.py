@@ -11,7 +11,7 @@ from ctcasr.data import read_manifest
 from ctcasr.features import FeatureExtractor
 from ctcasr.features.torch_reader import BatchFeatureExtractor
 from ctcasr.text import Vocabulary
-from ctcasr.training.config import read_config
+from ctcasr.training.config_files import read_config
 from ctcasr.training.feeding import Feeder
 
 VOCABULARY = Vocabulary(("<blank>", "a", "b", "c"))

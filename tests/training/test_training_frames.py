@@ -22,7 +22,7 @@ from ctcasr.models import frame_loss
 from ctcasr.runtime import Recognizer, read_bundle
 from ctcasr.runtime.aligned import AlignedSegment, AlignedToken, AlignedTranscript, AlignedWord
 from ctcasr.text import BLANK, SPACE, Vocabulary
-from ctcasr.training.config import read_config
+from ctcasr.training.config_files import read_config
 from ctcasr.training.export import export_bundle
 from ctcasr.training.frame_targets import UNKNOWN, Timeline, frame_targets, parts_of
 from ctcasr.training.loop import Trainer

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ctcasr.errors import RunError
 from ctcasr.training.batching import Batch
-from ctcasr.training.config import read_config
+from ctcasr.training.config_files import read_config
 from ctcasr.training.loop import Trainer
 from ctcasr.training.probing import MemoryProbe
 from ctcasr.training.stepping import Stepper

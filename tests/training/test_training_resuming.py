@@ -19,7 +19,7 @@ from accelerate import Accelerator
 
 from ctcasr.errors import RunError
 from ctcasr.training.checkpoints import LAST, CheckpointFolder
-from ctcasr.training.config import read_config
+from ctcasr.training.config_files import read_config
 from ctcasr.training.keeping import Keeper
 from ctcasr.training.loop import Trainer
 from ctcasr.training.monitor import EpochTotals

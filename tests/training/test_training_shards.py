@@ -8,7 +8,7 @@ import pytest
 
 from ctcasr.data import by_shard, read_manifest, write_manifest
 from ctcasr.data.shards import ShardSettings, write_shards
-from ctcasr.training.config import read_config
+from ctcasr.training.config_files import read_config
 from ctcasr.training.loop import Trainer
 from ctcasr.training.stepping import Stepper
 from tests.training.test_training_resuming import OFTEN, at_call, interrupt, train

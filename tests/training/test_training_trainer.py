@@ -18,7 +18,7 @@ from ctcasr.errors import ConfigError, DataError
 from ctcasr.models import consistency_loss, ctc_loss, smoothing_loss
 from ctcasr.text import Vocabulary
 from ctcasr.training.checkpoints import CheckpointFolder
-from ctcasr.training.config import read_config
+from ctcasr.training.config_files import read_config
 from ctcasr.training.loop import Trainer
 from ctcasr.training.monitor import EpochTotals
 from ctcasr.training.stepping import Stepper
@@ -352,7 +352,7 @@ def test_other_settings_train(corpus, tmp_path: Path, overrides: list[str]) -> N
 SCRIPT = """
 import sys
 from pathlib import Path
-from ctcasr.training.config import read_config
+from ctcasr.training.config_files import read_config
 from ctcasr.training.loop import Trainer
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import torch
 
 from ctcasr.errors import ConfigError, DataError, RunError
 from ctcasr.training import rate_finding, surface, wiring
-from ctcasr.training.config import read_config
+from ctcasr.training.config_files import read_config
 from ctcasr.training.loop import Trainer
 from ctcasr.training.rate_finding import find_rate
 from ctcasr.training.stepping import Stepper

@@ -19,7 +19,7 @@ from ctcasr.runtime import Recognizer
 from ctcasr.runtime.understanding import Understander
 from ctcasr.scoring.spans import count_spans
 from ctcasr.training.checkpoints import CheckpointFolder
-from ctcasr.training.config import read_config
+from ctcasr.training.config_files import read_config
 from ctcasr.training.export import export_bundle
 from ctcasr.training.loop import Trainer
 from ctcasr.training.tensor_files import read_tensors

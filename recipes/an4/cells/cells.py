@@ -16,7 +16,7 @@ from typing import Any
 
 from ctcasr.errors import CtcAsrError
 from ctcasr.models import AcousticModel, ModelSettings
-from ctcasr.training.config import read_config
+from ctcasr.training.config_files import read_config
 from ctcasr.training.records import METRICS
 from ctcasr.training.run_folder import CONFIG, SUMMARY, TOKENS
 
