@@ -1,7 +1,9 @@
-"""Linear-chain conditional random fields: losses, probabilities of tags, the best tags (numpy and numba)."""
+"""Linear-chain conditional random fields.
+
+What is compiled is not loaded from here, for a quick start: `ctcasr.crf.forward_backward` (losses, probabilities of
+tags) and `ctcasr.crf.viterbi` (the best tags).
+"""
 
 from ctcasr.crf.chain import Chain, ChainBatch
-from ctcasr.crf.forward_backward import ChainSums, chain_losses, forward_backward
-from ctcasr.crf.viterbi import best_tags
 
-__all__ = ["Chain", "ChainBatch", "ChainSums", "best_tags", "chain_losses", "forward_backward"]
+__all__ = ["Chain", "ChainBatch"]

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ctcasr.crf import Chain, ChainBatch, chain_losses, forward_backward
+from ctcasr.crf import Chain, ChainBatch
+from ctcasr.crf.forward_backward import chain_losses, forward_backward
 from ctcasr.models.heads import TagHead
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctcasr import audio
-from ctcasr.crf import Chain, ChainBatch, best_tags, forward_backward
+from ctcasr.crf import Chain, ChainBatch
 from ctcasr.data import Utterance, load_utterance
 from ctcasr.errors import BundleError, ConfigError, DataError
 from ctcasr.features import FeatureExtractor
@@ -174,6 +174,10 @@ class Understander:
 
     def _tagged(self, scores: Float32) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:
         """Return the best tags of one sentence and the probability of each."""
+        # Imported when first needed: numba takes a while, and most of what the command line does is without it.
+        from ctcasr.crf.forward_backward import forward_backward
+        from ctcasr.crf.viterbi import best_tags
+
         assert self.bundle.tags is not None
         count, places = len(self.bundle.tags), scores.shape[1]
         chain = self.bundle.chain or Chain.silent(count)

@@ -13,7 +13,8 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ctcasr.crf import Chain, ChainBatch, best_tags
+from ctcasr.crf import Chain, ChainBatch
+from ctcasr.crf.viterbi import best_tags
 from ctcasr.models import frame_loss
 from ctcasr.models.chain_loss import chain_loss
 from ctcasr.models.heads import TagHead

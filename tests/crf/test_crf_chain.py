@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctcasr.crf import Chain, ChainBatch, best_tags, chain_losses, forward_backward
+from ctcasr.crf import Chain, ChainBatch
+from ctcasr.crf.forward_backward import chain_losses, forward_backward
+from ctcasr.crf.viterbi import best_tags
 from ctcasr.errors import DataError
 from tests.oracles.chains import enumerate_chain, sequence_score
 
