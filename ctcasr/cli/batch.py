@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ctcasr.cli.inputs import Input
 from ctcasr.cli.progress import audio_bar
@@ -13,9 +14,10 @@ from ctcasr.errors import ConfigError, CtcAsrError
 from ctcasr.runtime import DistinctNames, OutputFolder, Recognizer, Transcript
 from ctcasr.runtime.outputs import as_file
 from ctcasr.runtime.subtitles import SubtitleLayout
-from ctcasr.runtime.understanding import Understander
-from ctcasr.runtime.understood import with_meaning
 from ctcasr.runtime.written import with_written_numbers
+
+if TYPE_CHECKING:
+    from ctcasr.runtime.understanding import Understander
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ def transcribe_all(
             error = transcript.error.replace(str(transcript.audio_path), named.shown)
             transcript = replace(transcript, id=named.id, audio_path=named.shown)
             if output.understander is not None:  # before numbers are written: it was trained on words
+                from ctcasr.runtime.understood import with_meaning  # only here: it costs every command time
+
                 transcript = with_meaning(transcript, output.understander)
             if output.numbers:
                 transcript = with_written_numbers(transcript)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from ctcasr.cli.inputs import opened
 from ctcasr.cli.meanings import AsJson, UnderstandingModel, as_line, read_texts
 from ctcasr.errors import BundleError, CtcAsrError
-from ctcasr.runtime.understanding import Meaning, Understander
+
+if TYPE_CHECKING:
+    from ctcasr.runtime.understanding import Meaning
 
 
 def command(
@@ -28,6 +31,9 @@ def command(
     line is the label, its probability and the input. A recording that cannot be read is named, and makes the exit
     code 1.
     """
+    # Imported when needed: most commands are quicker without it.
+    from ctcasr.runtime.understanding import Understander
+
     understander = Understander.load(model)
     if understander.bundle.labels is None:
         raise BundleError(

@@ -21,7 +21,6 @@ from ctcasr.cli.decoding import (
     WordBonus,
     decoding_options,
 )
-from ctcasr.cli.evaluating_meanings import evaluate_meanings
 from ctcasr.cli.progress import bar
 from ctcasr.cli.scoring import (
     NONE,
@@ -42,7 +41,6 @@ from ctcasr.data import Utterance, read_manifest
 from ctcasr.errors import ConfigError, DataError
 from ctcasr.runtime import Recognizer, find_bundle
 from ctcasr.runtime.bundle import read_task
-from ctcasr.runtime.understanding import Understander
 from ctcasr.scoring import Result, Unit, score
 from ctcasr.text import find_normalizer
 
@@ -84,6 +82,10 @@ def command(
     `--expect` and `--json`.
     """
     if model is not None and read_task(find_bundle(model)) != "transcribe":
+        # Imported when needed: most commands are quicker without it.
+        from ctcasr.cli.evaluating_meanings import evaluate_meanings
+        from ctcasr.runtime.understanding import Understander
+
         _refuse_transcription_options(context)
         understander = Understander.load(model, precision.value if precision else None)
         evaluate_meanings(manifest, understander, expect, json)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ctcasr.errors import ConfigError
-from ctcasr.runtime.understanding import Meaning, Slot
+
+if TYPE_CHECKING:
+    from ctcasr.runtime.understanding import Meaning, Slot
 
 STDIN = "-"
 

@@ -6,7 +6,6 @@ import typer
 
 from ctcasr.cli.meanings import AsJson, UnderstandingModel, as_line, bracketed, meaning_fields, read_texts
 from ctcasr.errors import BundleError
-from ctcasr.runtime.understanding import Understander
 
 
 def command(
@@ -22,6 +21,9 @@ def command(
     `flights from [fromloc.city_name boston] to [toloc.city_name denver] on [depart_date.day_name monday]`. Words are
     what stands between spaces, as in the text that the bundle was trained on.
     """
+    # Imported when needed: most commands are quicker without it.
+    from ctcasr.runtime.understanding import Understander
+
     understander = Understander.load(model)
     if understander.bundle.tags is None:
         raise BundleError(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -31,7 +32,9 @@ from ctcasr.cli.inputs import opened
 from ctcasr.cli.live import transcribe_live
 from ctcasr.errors import ConfigError
 from ctcasr.runtime import Recognizer, Transcript
-from ctcasr.runtime.understanding import Understander
+
+if TYPE_CHECKING:
+    from ctcasr.runtime.understanding import Understander
 
 Precision = Enum("Precision", {"int8": "int8", "fp32": "fp32"}, type=str)
 
@@ -108,8 +111,7 @@ def command(
     imported = time.perf_counter()
     forms = read_formats(form)
     layout = read_layout(forms, line_width, line_count)
-    understander = Understander.load(understand) if understand is not None else None
-    target = Output(forms, layout, output, skip_existing, numbers, understander)
+    target = Output(forms, layout, output, skip_existing, numbers, _understander(understand))
     _check_live(live, audio, target)
     _check_alternatives(nbest, forms, greedy)
     options = decoding_options(
@@ -142,6 +144,15 @@ def command(
     report(account, len(inputs))
     if account.failed:
         raise typer.Exit(1)
+
+
+def _understander(bundle: str | None) -> Understander | None:
+    if bundle is None:
+        return None
+    # Imported when needed: most commands are quicker without it.
+    from ctcasr.runtime.understanding import Understander
+
+    return Understander.load(bundle)
 
 
 def _check_live(live: bool, audio: Sequence[Path] | None, target: Output) -> None:
