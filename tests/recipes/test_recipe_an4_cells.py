@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from ctcasr.models import ModelSettings
-from tests.recipes.layouts import ROOT
+from tests.recipes.layouts import load_recipe
 
 BASE = ModelSettings(layers=2, hidden=48, channels=8)
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("cells", ROOT / "recipes" / "an4" / "cells" / "cells.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-cells = load()
+cells = load_recipe("an4", "cells/cells")
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from tests.recipes.layouts import ROOT
+from tests.recipes.layouts import load_recipe
 
-
-def load() -> ModuleType:
-    path = ROOT / "recipes" / "an4" / "doubled_letters.py"
-    spec = importlib.util.spec_from_file_location("doubled_letters", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-doubled_letters = load()
+doubled_letters = load_recipe("an4", "doubled_letters")
 
 
 def test_words_are_told_apart(
