@@ -40,7 +40,8 @@ def convolve(waveform: Float32, response: Float32) -> Float32:
     filtered = np.fft.irfft(np.fft.rfft(blocks, size) * np.fft.rfft(response, size), size)
     # A block rings on into the next one only: at least three quarters of its size are new samples.
     filtered[1:, : size - step] += filtered[:-1, step:]
-    return filtered[:, :step].reshape(-1)[:samples].astype(np.float32)
+    joined: Float32 = filtered[:, :step].reshape(-1)[:samples].astype(np.float32)
+    return joined
 
 
 def band_pass(low_hertz: float, high_hertz: float, sample_rate: int, taps: int) -> Float32:

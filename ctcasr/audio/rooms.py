@@ -80,7 +80,9 @@ def room_response(room: Room, sample_rate: int, rng: np.random.Generator) -> Flo
 
     Early reflections are mirror images of the mouth (Allen and Berkley 1979, "Image method for efficiently simulating
     small-room acoustics", equations 9 and 10), each in the sample nearest to its time. All walls absorb alike, as much
-    as Eyring's formula (1930) asks for RT60. Where the mirrored rooms end, Gaussian noise of the same energy goes on: a
+    as Eyring's formula (1930) asks for RT60, and turn the sign: reflections of one sign would add up to a rumble that
+    rooms do not have (Lehmann and Johansson 2008, "Prediction of energy decay in room impulse responses simulated with
+    an image-source model", section II.B). Where the mirrored rooms end, Gaussian noise of the same energy goes on: a
     room of volume V has 4 pi c^3 t^2 / V reflections a second after t seconds (Kuttruff, Room Acoustics, section 4.1),
     which decay by 10^(-6 t / RT60).
 
@@ -103,8 +105,9 @@ def room_response(room: Room, sample_rate: int, rng: np.random.Generator) -> Flo
     length = math.ceil(seconds * sample_rate)
     places = np.rint((distances - direct) / METRES_PER_SECOND * sample_rate).astype(np.intp)
     early = (distances < complete) & (places < length)
-    amplitudes = np.exp(0.5 * log_reflected * bounces[early]) * direct / distances[early]
-    response = np.bincount(places[early], amplitudes, length)
+    signs = 1 - 2 * (bounces[early] % 2)
+    amplitudes = signs * np.exp(0.5 * log_reflected * bounces[early]) * direct / distances[early]
+    response: npt.NDArray[np.float64] = np.bincount(places[early], amplitudes, length)
     travelled = direct + np.arange(length) * (METRES_PER_SECOND / sample_rate)
     late = travelled >= complete
     density = 4 * math.pi * METRES_PER_SECOND * direct**2 / (volume * sample_rate)

@@ -101,7 +101,7 @@ class AugmentSettings(BaseModel):
         for name in ("reverberation_seconds", "noise_snr_db"):
             low, high = getattr(self, name)
             if low > high:
-                raise ValueError(f"augment.{name} = [{low:g}, {high:g}]: give the lower one first")
+                raise ValueError(f"{name} = [{low:g}, {high:g}]; give the lower bound first")
         return self
 
 
