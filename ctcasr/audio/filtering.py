@@ -40,8 +40,7 @@ def convolve(waveform: Float32, response: Float32) -> Float32:
     filtered = np.fft.irfft(np.fft.rfft(blocks, size) * np.fft.rfft(response, size), size)
     # A block rings on into the next one only: at least three quarters of its size are new samples.
     filtered[1:, : size - step] += filtered[:-1, step:]
-    joined: Float32 = filtered[:, :step].reshape(-1)[:samples].astype(np.float32)
-    return joined
+    return filtered[:, :step].reshape(-1)[:samples].astype(np.float32)
 
 
 def band_pass(low_hertz: float, high_hertz: float, sample_rate: int, taps: int) -> Float32:
@@ -52,5 +51,6 @@ def band_pass(low_hertz: float, high_hertz: float, sample_rate: int, taps: int) 
     """
     time = np.arange(taps) - taps // 2
     low, high = 2 * low_hertz / sample_rate, min(1.0, 2 * high_hertz / sample_rate)
-    response = high * np.sinc(high * time) - low * np.sinc(low * time)
-    return (response * np.hamming(taps)).astype(np.float32)
+    ideal = high * np.sinc(high * time) - low * np.sinc(low * time)
+    response: Float32 = (ideal * np.hamming(taps)).astype(np.float32)
+    return response

@@ -107,7 +107,8 @@ def room_response(room: Room, sample_rate: int, rng: np.random.Generator) -> Flo
     early = (distances < complete) & (places < length)
     signs = 1 - 2 * (bounces[early] % 2)
     amplitudes = signs * np.exp(0.5 * log_reflected * bounces[early]) * direct / distances[early]
-    response: npt.NDArray[np.float64] = np.bincount(places[early], amplitudes, length)
+    response = np.zeros(length)
+    np.add.at(response, places[early], amplitudes)  # several may arrive at once
     travelled = direct + np.arange(length) * (METRES_PER_SECOND / sample_rate)
     late = travelled >= complete
     density = 4 * math.pi * METRES_PER_SECOND * direct**2 / (volume * sample_rate)
