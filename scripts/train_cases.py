@@ -99,6 +99,7 @@ class OurTraining:
         stepper, accelerator = self.trainer.stepper, self.trainer.accelerator
         watch(dataset, "load_utterance", "read")
         watch(audio, "change_speed", "augment")
+        watch(dataset, "degraded", "augment")
         watch(dataset.SpeechDataset, "_maskings", "augment")
         watch(self.task, "inputs", "augment" if self.task.feeder.reader is None else "features")
         if self.task.feeder.extractor is not None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ctcasr.audio.resampling import MAX_SPEED, MIN_SPEED
+from ctcasr.audio.rooms import MAX_REVERBERATION_SECONDS, MIN_REVERBERATION_SECONDS
 from ctcasr.decoding.topology import MAX_STATES
 from ctcasr.features import FeatureSettings
 from ctcasr.models.settings import ModelSettings
@@ -18,6 +19,9 @@ from ctcasr.training.task_settings import TaskSettings, check_task
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 Speed = Annotated[float, Field(ge=MIN_SPEED, le=MAX_SPEED)]
+Ratio = Annotated[float, Field(ge=-20, le=80)]
+ReverberationSeconds = Annotated[float, Field(ge=MIN_REVERBERATION_SECONDS, le=MAX_REVERBERATION_SECONDS)]
+Codec = Literal["mulaw", "gsm", "opus"]
 
 
 class DataSettings(BaseModel):
@@ -36,7 +40,7 @@ class DataSettings(BaseModel):
 
 
 class AugmentSettings(BaseModel):
-    """Choose how training utterances are varied: speed, vocal tract, masks over time and frequency."""
+    """Choose how training utterances are varied: speed, sound, vocal tract, masks over time and frequency."""
 
     model_config = _STRICT
 
@@ -50,6 +54,36 @@ class AugmentSettings(BaseModel):
         description="share of utterances that are put together anew from words of their speaker; the manifest needs "
         "word times",
     )
+    reverberation: float = Field(
+        0.0, ge=0, le=1, description="share of utterances that sound in a room, each in one of its own"
+    )
+    reverberation_seconds: tuple[ReverberationSeconds, ReverberationSeconds] = Field(
+        (0.2, 0.8), description="shortest and longest RT60 of the rooms"
+    )
+    noise: float = Field(
+        0.0, ge=0, le=1, description="share of utterances with noise: white to brown, or a murmur of voices"
+    )
+    noise_snr_db: tuple[Ratio, Ratio] = Field(
+        (5.0, 30.0), description="lowest and highest signal-to-noise ratio, of which one is drawn"
+    )
+    level_db: float = Field(
+        0.0,
+        ge=0,
+        le=60,
+        description="levels are changed by up to this, up or down; per-utterance normalisation hides it",
+    )
+    clip: float = Field(
+        0.0, ge=0, le=1, description="share of utterances that are cut off at 1 to 20 dB below their peak"
+    )
+    band_limit: float = Field(
+        0.0, ge=0, le=1, description="share of utterances that end at 4 kHz, half of them at 300 and 3400 Hz"
+    )
+    codec: float = Field(0.0, ge=0, le=1, description="share of utterances that go through a codec")
+    codecs: tuple[Codec, ...] = Field(
+        ("mulaw", "gsm"),
+        min_length=1,
+        description="one is drawn; opus (8 to 32 kbit/s) takes far more time: give it workers",
+    )
     frequency_warp: float = Field(
         0.0,
         ge=0,
@@ -61,6 +95,14 @@ class AugmentSettings(BaseModel):
     time_mask_share: float = Field(0.15, ge=0, le=1, description="longest mask, as a share of the utterance")
     frequency_masks: int = Field(2, ge=0, le=100, description="drawn for each utterance")
     frequency_mask_bins: int = Field(20, ge=0, description="widest mask, in feature bins")
+
+    @model_validator(mode="after")
+    def _check_ranges(self) -> AugmentSettings:
+        for name in ("reverberation_seconds", "noise_snr_db"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} = [{low:g}, {high:g}]; give the lower bound first")
+        return self
 
 
 class TextSettings(BaseModel):

@@ -20,6 +20,7 @@ from ctcasr.text import Vocabulary
 from ctcasr.training.augmenting import generator, kept_bins, kept_frames, warp_factor
 from ctcasr.training.batching import Batch
 from ctcasr.training.config import AugmentSettings
+from ctcasr.training.degrading import degraded
 from ctcasr.training.splicing import Piece, Splicer
 
 
@@ -134,6 +135,7 @@ class SpeechDataset(Dataset[Example]):
         if rng is not None:
             speed = float(rng.choice(settings.augment.speeds))
             waveform = audio.change_speed(waveform, speed)
+            waveform = degraded(waveform, settings.features.sample_rate, settings.augment, rng)
             if settings.augment.frequency_warp:
                 warp = warp_factor(settings.augment, rng)
         frames = settings.features.frames(len(waveform))

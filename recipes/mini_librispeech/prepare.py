@@ -2,8 +2,8 @@
 
     python recipes/mini_librispeech/prepare.py --source DIR [--output recipes/mini_librispeech/data] [--without-test]
 
-DIR holds `LibriSpeech/` with `train-clean-5` and `dev-clean-2`. Every eighth speaker of train-clean-5, in the order
-of their numbers, is held out as dev, to choose on; dev-clean-2 is the test set. `--without-test` does without it.
+DIR holds `LibriSpeech/` with `train-clean-5` and `dev-clean-2`. Three speakers of train-clean-5 are held out as dev, to
+choose on; dev-clean-2 is the test set. `--without-test` does without it and holds four other speakers out as test.
 """
 
 from __future__ import annotations
@@ -15,33 +15,38 @@ from ctcasr.cli.preparing import Parts, recipe_parser, write_parts
 from ctcasr.data import Utterance
 from ctcasr.data.exchange import IMPORTERS, ImportSettings
 
-DEV_EVERY = 8
+DEV_SPEAKERS = frozenset({"1737", "3947", "8629"})
+"""Two women and a man, 29 minutes."""
+
+TEST_SPEAKERS = frozenset({"2136", "3664", "4640", "7859"})
+"""Two men and two women, 36 minutes: the test where there is no dev-clean-2. Named before anything was trained."""
 
 
-def split_speakers(utterances: list[Utterance]) -> tuple[list[Utterance], list[Utterance]]:
-    """Return the utterances of training speakers and of those that are held out."""
-    speakers = sorted(
-        {utterance.speaker or "" for utterance in utterances}, key=lambda name: (len(name), name)
-    )
-    held_out = frozenset(speakers[DEV_EVERY - 1 :: DEV_EVERY])
-    train = [utterance for utterance in utterances if utterance.speaker not in held_out]
-    return train, [utterance for utterance in utterances if utterance.speaker in held_out]
+def spoken_by(utterances: list[Utterance], speakers: frozenset[str]) -> list[Utterance]:
+    """Return the utterances of some speakers."""
+    return [utterance for utterance in utterances if utterance.speaker in speakers]
 
 
 def read_parts(source: Path, *, without_test: bool = False) -> Parts:
-    """Return the utterances of train, dev and, unless it is left out, test."""
+    """Return the utterances of train, dev and test."""
     read, settings = IMPORTERS["librispeech"], ImportSettings(source)
-    train, dev = split_speakers(read(source / "LibriSpeech" / "train-clean-5", settings))
-    parts = {"train": train, "dev": dev}
-    if not without_test:
-        parts["test"] = read(source / "LibriSpeech" / "dev-clean-2", settings)
-    return parts
+    folder = source / "LibriSpeech"
+    whole = read(folder / "train-clean-5", settings)
+    own = read(folder / "dev-clean-2", settings) if not without_test else None
+    test = spoken_by(whole, TEST_SPEAKERS) if own is None else own
+    held_out = DEV_SPEAKERS | (TEST_SPEAKERS if without_test else frozenset())
+    train = [utterance for utterance in whole if utterance.speaker not in held_out]
+    return {"train": train, "dev": spoken_by(whole, DEV_SPEAKERS), "test": test}
 
 
 def main() -> int:
     """Run the command line."""
     parser = recipe_parser(__doc__, Path(__file__).parent)
-    parser.add_argument("--without-test", action="store_true", help="do without dev-clean-2")
+    parser.add_argument(
+        "--without-test",
+        action="store_true",
+        help="do without dev-clean-2: four speakers of train-clean-5 are the test",
+    )
     arguments = parser.parse_args()
     return write_parts(
         lambda: read_parts(arguments.source, without_test=arguments.without_test), arguments.output

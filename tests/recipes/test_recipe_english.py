@@ -1,0 +1,128 @@
+"""The pool of all English corpora, and the text of its language model."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import lzma
+from pathlib import Path
+
+import pytest
+
+from ctcasr.data import Utterance, read_manifest, write_manifest
+from ctcasr.training.config_files import read_config
+from tests.recipes.layouts import ROOT, load_recipe, refusal, rows, run, write_wav
+
+english = load_recipe("english")
+text = load_recipe("english", "prepare_text")
+
+
+def listed(folder: Path, lines: list[dict[str, object]]) -> None:
+    folder.mkdir(parents=True)
+    for number, line in enumerate(lines):
+        write_wav(folder / str(line["audio_filepath"]), number, sample_rate=16000, count=1600)
+    manifest = "".join(json.dumps({"duration": 0.1, **line}) + "\n" for line in lines)
+    (folder / "manifest.jsonl").write_text(manifest)
+
+
+def prepared(folder: Path, name: str) -> None:
+    for number, part in enumerate(("train", "dev", "test")):
+        path = folder / name / f"{part}.wav"
+        write_wav(path, number)
+        write_manifest(
+            folder / name / "data" / f"{part}.jsonl",
+            [Utterance(f"{part}/1", path, 0.1, "Four, please!", speaker=part)],
+        )
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Path:
+    source, recipes, data = tmp_path / "source", tmp_path / "recipes", tmp_path / "data"
+    for name in english.PREPARED:
+        prepared(recipes, name)
+    ocean = [("0001", "train"), ("0053", "train"), ("0003", "test")]
+    listed(
+        source / "speechocean762",
+        [
+            {
+                "audio_filepath": f"{speaker}.wav",
+                "text": "WE CALL IT BEAR",
+                "speaker": speaker,
+                "split": split,
+            }
+            for speaker, split in ocean
+        ],
+    )
+    prompts = ["arctic_a0019", "arctic_a0020", "arctic_b0020"]
+    listed(
+        source / "kathleen_arctic",
+        [
+            {"audio_filepath": f"{prompt}.wav", "text": "Well, etc.", "speaker": "k", "prompt_id": prompt}
+            for prompt in prompts
+        ],
+    )
+    spoken = {"LJ001-0040.wav": "Nobody knew.", "LJ001-0041.wav": "It's (so) -- to say"}
+    listed(
+        source / "ljspeech_part",
+        [{"audio_filepath": name, "text": text, "speaker": "LJ"} for name, text in spoken.items()],
+    )
+    arguments = ("--source", source, "--recipes", recipes, "--output", data, "--digits-times", "3")
+    assert run(english, *arguments) == 0
+    return data
+
+
+def test_the_configuration_is_valid() -> None:
+    assert read_config(ROOT / "recipes" / "english" / "config.toml").data.train.name == "train.jsonl"
+
+
+def test_the_parts_hold_speakers_and_prompts_out(pool: Path) -> None:
+    ids = {path.stem: [row["id"] for row in rows(path)] for path in pool.glob("*.jsonl")}
+    assert ids["test-speechocean762"] == ["speechocean762-0003"]
+    assert "speechocean762-0053" in ids["dev"]
+    assert ids["test-kathleen_arctic"] == ["kathleen_arctic-arctic_a0020", "kathleen_arctic-arctic_b0020"]
+    assert ids["test-ljspeech_part"] == ["ljspeech_part-LJ001-0040"]
+    assert [name for name in ids["train"] if name.startswith("fsdd")] == [
+        "fsdd-train/1",
+        "fsdd-train/1-1",
+        "fsdd-train/1-2",
+    ]
+    held_out = {name for part, found in ids.items() if part != "train" for name in found}
+    assert not held_out & set(ids["train"])
+
+
+def test_texts_and_recordings_are_of_one_form(pool: Path) -> None:
+    for path in pool.glob("*.jsonl"):
+        for utterance in read_manifest(path):
+            assert set(utterance.text) <= set("abcdefghijklmnopqrstuvwxyz' ")
+            assert utterance.audio_path.suffix == ".wav"
+            assert utterance.duration_seconds == pytest.approx(0.1)
+
+
+def test_a_corpus_that_is_not_prepared_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--source", tmp_path, "--recipes", tmp_path, "--output", tmp_path / "data")
+    assert "mini_librispeech" in refusal(capsys, english, *arguments)
+
+
+def test_text_is_what_is_said(pool: Path) -> None:
+    books, output = pool / "books.txt.xz", pool / "text.txt.gz"
+    paragraphs = [
+        "It was 1,250 yards -- no more. We call it bear! “Don’t,” said he: go…",
+        "Four, please. Ça va? [Footnote 3: ibid.]",
+    ]
+    with lzma.open(books, "wt", encoding="utf-8") as file:
+        file.write("\n".join(paragraphs) + "\n")
+    assert run(text, books, "--data", pool, "--output", output, "--times", "2") == 0
+    with gzip.open(output, "rt") as file:
+        lines = file.read().splitlines()
+    from_books, repeated = lines[: len(lines) - lines.count("four please")], lines.count("four please")
+    assert from_books[:3] == ["it was one thousand two hundred fifty yards", "no more", "don't said he"]
+    assert "we call it bear" not in lines  # a sentence of a test
+    assert "ça va" not in lines
+    assert repeated == 10  # twice each: fsdd three times, two other corpora; short enough to be said anywhere
+    assert "it's so to say" in lines
+
+
+def test_damaged_books_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "books.xz").write_text("plain")
+    (tmp_path / "train.jsonl").write_text("")
+    refusal(capsys, text, tmp_path / "books.xz", "--data", tmp_path, "--output", tmp_path / "text.gz")
