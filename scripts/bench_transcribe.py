@@ -1,13 +1,15 @@
 """End to end on one thread: read, features, network, decode; and what a cold command costs.
 
-    python scripts/bench_transcribe.py [MANIFEST] [--quick] [--json FILE] [-m BUNDLE]
+    python scripts/bench_transcribe.py [MANIFEST] [--quick] [--json FILE] [-m BUNDLE] [--against pocketsphinx]
 
 Without a manifest the bundled sample is transcribed again and again. Then recordings are joined to one of an hour
 (6 minutes with --quick) for greedy decoding on one and on two threads and for a beam search with a language model of
 the texts, in turn, and to one of three hours (12 minutes) for the memory of a process. The peer is the same network
 computed as PyTorch toolkits do: torchaudio mel features, `nn.LSTM` in float32, one utterance at a time, greedy (random
-weights: only its speed counts). vosk 0.3.45 and sherpa-onnx 2.0.1 are no peers here: their wheels come without a model,
-and models are published elsewhere. Exits with 1 if every transcript is empty, or if threads change one.
+weights: only its speed counts). With `--against pocketsphinx` word error rates and speeds on the manifest stand beside
+those of pocketsphinx 5.1.1 with the English model of its wheel, instead of all this. vosk 0.3.45 and sherpa-onnx 2.0.1
+are no peers here: their wheels come without a model, and models are published elsewhere. Exits with 1 if every
+transcript is empty, or if threads change one.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from pathlib import Path
 
 from benchmark_table import Row, median_ratio, report
 from long_cases import memory_row, speed_rows
+from pocketsphinx_case import compare
 
 from ctcasr import audio
 from ctcasr.data import Utterance, read_manifest
@@ -111,7 +114,15 @@ def main() -> int:
     parser.add_argument("-m", "--model")
     parser.add_argument("--quick", action="store_true", help="end within 50 s")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
+    parser.add_argument(
+        "--against", choices=["pocketsphinx"], help="compare with it on the manifest, and only that"
+    )
     options = parser.parse_args()
+    if options.against:
+        if options.manifest is None:
+            parser.error("--against needs a manifest of English speech")
+        report(compare(options.model, read_manifest(options.manifest)), options.json)
+        return 0
     recognizer = Recognizer.load(options.model)
     said = SAMPLE.with_suffix(".txt").read_text(encoding="utf-8").strip()
     sample = Utterance("sample", SAMPLE, audio.probe(SAMPLE).duration_seconds, said)
