@@ -51,6 +51,9 @@ dropout = 0.2
 recurrent_dropout = 0.1
 [augment]
 frequency_warp = 0.1
+reverberation = 0.3
+noise = 0.5
+codec = 0.2
 time_mask_frames = 4
 frequency_mask_bins = 2
 [batches]

@@ -19,11 +19,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import soundfile
-
-from ctcasr import audio
-from ctcasr.cli.preparing import Parts, recipe_parser, write_parts
-from ctcasr.data import Utterance, load_utterance, read_manifest
+from ctcasr.cli.preparing import Parts, recipe_parser, stored_as_wav, write_parts
+from ctcasr.data import Utterance, read_manifest
 from ctcasr.errors import DataError
 from ctcasr.text import NORMALIZERS
 
@@ -88,18 +85,12 @@ def corpora(source: Path, recipes: Path) -> Iterator[tuple[str, Parts]]:
 def rewritten(utterance: Utterance, corpus: str, output: Path) -> Utterance:
     """Return an utterance with its text normalised and its recording as WAV."""
     path = output / "audio" / corpus / f"{utterance.id.replace('/', '_')}.wav"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        waveform = load_utterance(utterance, SAMPLE_RATE)
-        soundfile.write(temporary, waveform, SAMPLE_RATE, subtype="PCM_16", format="WAV")
-        temporary.replace(path)
-    return Utterance(
+    return replace(
+        stored_as_wav(utterance, path, SAMPLE_RATE),
         id=f"{corpus}-{utterance.id}",
-        audio_path=path,
-        duration_seconds=audio.probe(path).duration_seconds,
         text=NORMALIZERS["basic"](utterance.text),
         speaker=f"{corpus}-{utterance.speaker}",
+        words=None,
     )
 
 

@@ -5,7 +5,8 @@
 DIR holds a folder a word, `validation_list.txt` and `testing_list.txt`, the published split by speaker. Ten words are
 labels of their own, the others are `_unknown_`, as in Warden (2018); a tenth of these is kept. With `--test-archive`
 DIR is the unpacked archive of the test set instead, whose recordings are divided anew by speaker, and silence by its
-samples; of recordings with the same samples all but the first are left out.
+samples; of recordings with the same samples all but the first are left out. Recordings that are no WAV are stored as
+such in the output folder.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from ctcasr import audio
 from ctcasr.audio import AUDIO_SUFFIXES
-from ctcasr.cli.preparing import Parts, recipe_parser, write_parts
+from ctcasr.cli.preparing import Parts, recipe_parser, stored_as_wav, write_parts
 from ctcasr.data import Utterance
 from ctcasr.data.exchange.settings import seconds_of
 from ctcasr.errors import DataError
@@ -97,6 +98,13 @@ def divide(paths: Sequence[Path]) -> Parts:
     return parts
 
 
+def as_wav(utterance: Utterance, output: Path) -> Utterance:
+    """Return the utterance with a WAV file as its recording."""
+    if utterance.audio_path.suffix.lower() == ".wav":
+        return utterance
+    return stored_as_wav(utterance, output / "audio" / f"{utterance.id}.wav", SAMPLE_RATE)
+
+
 def main() -> int:
     """Run the command line."""
     parser = recipe_parser(__doc__, Path(__file__).parent)
@@ -104,9 +112,9 @@ def main() -> int:
     arguments = parser.parse_args()
 
     def read() -> Parts:
-        if arguments.test_archive:
-            return divide(find_recordings(arguments.source))
-        return read_parts(arguments.source)
+        source = arguments.source
+        parts = divide(find_recordings(source)) if arguments.test_archive else read_parts(source)
+        return {name: [as_wav(utterance, arguments.output) for utterance in parts[name]] for name in parts}
 
     return write_parts(read, arguments.output)
 

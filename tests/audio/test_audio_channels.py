@@ -66,7 +66,7 @@ def test_every_change_keeps_length_finite_and_repeatable(name, samples, rate, le
     assert changed.shape == waveform.shape
     assert changed.dtype == np.float32
     assert np.isfinite(changed).all()
-    assert np.abs(changed).max(initial=0) <= 100 * level + 1e-3  # codecs have a murmur of their own
+    assert np.abs(changed).max(initial=0) <= 100 * level + 0.02  # Opus may begin with a small click
     again = CHANGES[name](waveform, rate, np.random.default_rng(seed))
     np.testing.assert_array_equal(again, changed)
     silence = CHANGES[name](np.zeros(samples, np.float32), rate, np.random.default_rng(seed))

@@ -70,6 +70,9 @@ SETTINGS: dict[str, Any] = {  # more than one batch an epoch, and all that is ra
     "batches__seconds": 0.9,
     "optimizer__consistency": 0.2,
     "augment__frequency_warp": 0.2,
+    "augment__reverberation": 0.3,
+    "augment__noise": 0.5,
+    "augment__codec": 0.2,
     "model__recurrent_dropout": 0.1,
 }
 
