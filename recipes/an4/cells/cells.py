@@ -1,6 +1,6 @@
 """Compare recurrent cells on AN4 at one number of parameters.
 
-python recipes/an4/cells/cells.py sizes                           # the commands that train them
+python recipes/an4/cells/cells.py sizes [--parameters 5020028]    # the commands that train them
 python recipes/an4/cells/cells.py table recipes/an4/runs/cell-*   # what came out, as a Markdown table
 """
 
@@ -65,11 +65,11 @@ def equal_size(base: ModelSettings, wanted: int, bins: int, symbols: int) -> Mod
     return resized(base, base.cell, STEP * nearest)
 
 
-def print_sizes(symbols: int) -> None:
-    """Print a training command for each cell, in both directions and forward only."""
+def print_sizes(symbols: int, wanted: int | None) -> None:
+    """Print a training command for each cell, in both directions and forward only; of the recipe's size by default."""
     config = read_config(CONFIGURATION)
     bins = config.features.dimension
-    wanted = parameters(config.model, bins, symbols)
+    wanted = wanted or parameters(config.model, bins, symbols)
     for suffix, bidirectional in (("", True), ("-forward", False)):
         base = config.model.model_copy(update={"bidirectional": bidirectional})
         for cell in CELLS:
@@ -130,11 +130,12 @@ def main(arguments: Sequence[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     sizes = commands.add_parser("sizes", help="print a training command for each cell")
     sizes.add_argument("--symbols", type=int, default=28, help="of the vocabulary")
+    sizes.add_argument("--parameters", type=int, metavar="N", help="of each network; default: the recipe's")
     commands.add_parser("table", help="print what runs gave").add_argument("runs", type=Path, nargs="+")
     options = parser.parse_args(arguments)
     try:
         if options.command == "sizes":
-            print_sizes(options.symbols)
+            print_sizes(options.symbols, options.parameters)
         else:
             print_table(options.runs)
     except CtcAsrError as error:
