@@ -29,3 +29,10 @@ class TokenSettings(BaseModel):
         le=4096,
         description="numbers that the spelling of a word is to the network; 0: it is not read",
     )
+    subwords: int = Field(
+        0,
+        ge=0,
+        le=2**24,
+        description="rows of a table for the runs of 3 to 5 characters in words, whose rows are added to a word's "
+        "vector; runs share rows by chance; 0: no table",
+    )

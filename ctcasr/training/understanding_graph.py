@@ -8,7 +8,15 @@ from onnx import TensorProto
 from torch import nn
 
 from ctcasr.models.heads import LabelHead
-from ctcasr.models.tokens import KERNEL, TokenFront
+from ctcasr.models.tokens import (
+    FIRST_SUBWORD,
+    HASH_FACTOR,
+    HASH_MODULUS,
+    KERNEL,
+    LONGEST,
+    SHORTEST,
+    TokenFront,
+)
 from ctcasr.models.understanding import UnderstandingModel
 from ctcasr.training.onnx_builder import GraphBuilder, value
 from ctcasr.training.onnx_graph import add_layers, add_subsampling
@@ -44,13 +52,19 @@ def build_understanding_graph(model: UnderstandingModel) -> onnx.ModelProto:
         outputs.append(value("tag_scores", ("B", "T", model.outputs.tags)))
     if model.label_head is not None:
         pooled = _pooled(graph, model.label_head, sequences, lengths)
-        graph.name_output(_linear(graph, pooled, model.label_head.output), "label_scores")
+        scores = _linear(graph, pooled, model.label_head.output)
+        if model.bag_head is not None:
+            bag = _over_root(graph, _weighted(graph, hidden, graph.mask(lengths, hidden, 1)), lengths)
+            scores = graph.add("Add", [scores, _linear(graph, bag, model.bag_head.output)])
+        graph.name_output(scores, "label_scores")
         outputs.append(value("label_scores", ("B", model.outputs.labels)))
     return graph.model(inputs, outputs)
 
 
 def _tokens(graph: GraphBuilder, front: TokenFront) -> str:
     vectors = graph.add("Gather", [graph.constant(front.words.weight), "words"], axis=0)
+    if front.subwords is not None:
+        vectors = graph.add("Add", [vectors, _subwords(graph, front.subwords)])
     if front.characters is None:
         return vectors
     spelled = graph.add("Gather", [graph.constant(front.characters.weight), "characters"], axis=0)
@@ -63,6 +77,38 @@ def _tokens(graph: GraphBuilder, front: TokenFront) -> str:
     maps = graph.add("Mul", [graph.add("Relu", [maps]), inside])
     highest = graph.add("ReduceMax", [maps], axes=[3], keepdims=0)
     return graph.add("Concat", [vectors, graph.add("Transpose", [highest], perm=[0, 2, 1])], axis=2)
+
+
+def _subwords(graph: GraphBuilder, table: nn.Embedding) -> str:
+    """Add what `models.tokens.subword_rows` does, and the sum of these rows; return the name of `(B, T, size)`."""
+    last = np.iinfo(np.int64).max
+    one, zero = graph.constant(1, np.int64), graph.constant(0, np.int64)
+    padded = graph.add("Pad", ["characters", graph.integers(0, 0, 1, 0, 0, LONGEST - 2), zero])
+    digits = []
+    for place in range(LONGEST):
+        end = place - LONGEST + 1 or last
+        ends = [graph.integers(number) for number in (place, end, 2)]
+        digits.append(graph.add("Slice", [padded, *ends]))
+    hashed, found = graph.add("Add", [digits[0], one]), []
+    for size, digit in enumerate(digits[1:], 2):
+        product = graph.add("Mul", [hashed, graph.constant(HASH_FACTOR, np.int64)])
+        total = graph.add("Add", [graph.add("Add", [product, digit]), one])
+        hashed = graph.add("Mod", [total, graph.constant(HASH_MODULUS, np.int64)])
+        if size >= SHORTEST:
+            count = graph.constant(table.num_embeddings - FIRST_SUBWORD, np.int64)
+            row = graph.add(
+                "Add", [graph.add("Mod", [hashed, count]), graph.constant(FIRST_SUBWORD, np.int64)]
+            )
+            found.append(graph.add("Where", [graph.add("Greater", [digits[size - 2], zero]), row, zero]))
+    rows = graph.add("Concat", found, axis=2)
+    pieces = graph.add("Gather", [graph.constant(table.weight), rows], axis=0)
+    inside = graph.add("Cast", [graph.add("Greater", [rows, zero])], to=TensorProto.FLOAT)
+    number = graph.add(
+        "Max", [graph.add("ReduceSum", [inside, graph.integers(2)], keepdims=1), graph.constant(1.0)]
+    )
+    return graph.add(
+        "Div", [graph.add("ReduceSum", [pieces, graph.integers(2)], keepdims=0), graph.add("Sqrt", [number])]
+    )
 
 
 def _pooled(graph: GraphBuilder, head: LabelHead, sequences: str, lengths: str) -> str:
@@ -92,6 +138,11 @@ def _pooled(graph: GraphBuilder, head: LabelHead, sequences: str, lengths: str) 
     outside = graph.add("Sub", [graph.constant(1.0), mask])
     match = graph.add("Add", [match, graph.add("Mul", [outside, graph.constant(_FAR_BELOW)])])
     return _weighted(graph, sequences, graph.add("Softmax", [match], axis=1))
+
+
+def _over_root(graph: GraphBuilder, total: str, lengths: str) -> str:
+    number = graph.add("Cast", [graph.add("Unsqueeze", [lengths, graph.integers(1)])], to=TensorProto.FLOAT)
+    return graph.add("Div", [total, graph.add("Sqrt", [number])])
 
 
 def _weighted(graph: GraphBuilder, sequences: str, weights: str) -> str:

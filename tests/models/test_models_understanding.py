@@ -18,23 +18,25 @@ from ctcasr.models.chain_loss import chain_loss
 from ctcasr.models.heads import LabelHead, Pooling, TagHead
 from ctcasr.models.subsampling import ConvSubsampling
 from ctcasr.models.token_settings import TokenSettings
-from ctcasr.models.tokens import TokenFront
+from ctcasr.models.tokens import HASH_FACTOR, HASH_MODULUS, TokenFront, subword_rows
 from ctcasr.models.understanding import Outputs, UnderstandingModel
 from tests.oracles.chains import enumerate_chain
 
 POOLINGS: list[Pooling] = ["last", "mean", "attention"]
 
 
-def text_model(pooling: Pooling = "attention", *, seed: int = 0, **tokens: float) -> UnderstandingModel:
+def text_model(
+    pooling: Pooling = "attention", *, seed: int = 0, bag: bool = False, **tokens: float
+) -> UnderstandingModel:
     torch.manual_seed(seed)
     front = TokenFront(
         TokenSettings(word_size=6, character_size=4, spelling_size=5).model_copy(update=tokens), 12, 9
     )
-    outputs = Outputs(tags=4, chained=True, labels=3, pooling=pooling)
+    outputs = Outputs(tags=4, chained=True, labels=3, pooling=pooling, bag=bag)
     model = UnderstandingModel(ModelSettings(layers=2, hidden=7), front, outputs)
     for parameter in model.parameters():
         parameter.data += 0.1 * torch.randn(parameter.shape)
-    for table in (front.words, front.characters):
+    for table in (front.words, front.characters, front.subwords):
         if table is not None:
             table.weight.data[0] = 0.0  # padding's, as torch makes it, and keeps it in training
     return model
@@ -56,7 +58,7 @@ def sentences(rng: np.random.Generator, lengths: list[int]) -> tuple[Tensor, Ten
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(st.integers(0, 999), st.lists(st.integers(1, 9), min_size=1, max_size=4), st.sampled_from(POOLINGS))
 def test_a_sentence_alone_is_as_in_a_batch(seed: int, lengths: list[int], pooling: Pooling) -> None:
-    model = text_model(pooling).eval()
+    model = text_model(pooling, bag=bool(seed % 2), subwords=seed % 3 * 20).eval()
     words, characters, counts = sentences(np.random.default_rng(seed), lengths)
     together = model(words, characters, counts)
     for row, length in enumerate(lengths):
@@ -83,7 +85,7 @@ def test_a_recording_alone_is_as_in_a_batch(pooling: Pooling) -> None:
 
 
 def test_padding_has_no_gradient() -> None:
-    model = text_model("mean")
+    model = text_model("mean", bag=True, subwords=20)
     model.eval()
     words, characters, lengths = sentences(np.random.default_rng(0), [6, 2])
     gradients = []
@@ -144,6 +146,58 @@ def test_unknown_words_differ_by_their_spelling() -> None:
     vectors, _ = bare(words, characters, torch.tensor([2]))
     assert vectors.shape == (1, 2, 6)
     assert torch.equal(vectors[0, 0], vectors[0, 1])
+
+
+def test_a_bag_of_words_does_not_know_their_order() -> None:
+    words, characters, lengths = sentences(np.random.default_rng(4), [5])
+    turned = words.flip(1), characters.flip(1), lengths
+    for bag in (False, True):
+        model = text_model(bag=bag).eval()
+        model.label_head.output.weight.data[:] = 0.0  # type: ignore[union-attr]
+        scores = model(words, characters, lengths).labels
+        torch.testing.assert_close(scores, model(*turned).labels)
+        others = model(torch.where(words == 3, 4, words), characters.flip(2), lengths).labels
+        assert torch.allclose(scores, others) == (not bag)
+    vectors = model.front(words, characters, lengths)[0][0]
+    assert model.bag_head is not None
+    by_hand = model.bag_head.output(vectors.sum(0) / 5**0.5) + model.label_head.output.bias  # type: ignore[union-attr]
+    torch.testing.assert_close(scores[0], by_hand)
+
+
+def hashed(run: list[int]) -> int:
+    total = 0
+    for number in run:
+        total = (total * HASH_FACTOR + number + 1) % HASH_MODULUS
+    return total
+
+
+@given(
+    st.lists(st.lists(st.integers(1, 10**6), min_size=1, max_size=9), min_size=1, max_size=3),
+    st.integers(1, 50),
+)
+@settings(max_examples=50, deadline=None, derandomize=True)
+def test_rows_of_runs_are_those_of_plain_loops(words: list[list[int]], rows: int) -> None:
+    width = max(map(len, words))
+    characters = torch.tensor([word + [0] * (width - len(word)) for word in words])[None]
+    for word, found in zip(words, subword_rows(characters, rows)[0].tolist(), strict=True):
+        ended = [0, *word, 0]
+        expected = [
+            1 + hashed(ended[start : start + size]) % rows
+            for size in (3, 4, 5)
+            for start in range(len(ended) - size + 1)
+        ]
+        assert [row for row in found if row] == expected
+
+
+def test_runs_of_characters_are_added_to_a_word() -> None:
+    words, characters = torch.tensor([[1, 1]]), torch.tensor([[[2, 3, 4], [5, 0, 0]]])
+    front = text_model(subwords=30).front
+    vectors, _ = front(words, characters, torch.tensor([2]))
+    for place, spelled in enumerate(([2, 3, 4], [5])):
+        runs = subword_rows(torch.tensor([[spelled]]), 30)[0, 0]
+        runs = runs[runs != 0]
+        pieces = front.subwords.weight[runs].sum(0) / len(runs) ** 0.5
+        torch.testing.assert_close(vectors[0, place, :6], front.words.weight[1] + pieces)
 
 
 def test_training_takes_some_words_for_unknown() -> None:
