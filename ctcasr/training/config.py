@@ -223,7 +223,9 @@ class RunSettings(BaseModel):
     )
     average: int = Field(10, ge=1, le=100, description="best epochs whose weights are averaged at the end")
     start_from: Path | None = Field(
-        None, description="folder of a finished run whose averaged weights are trained on: fine-tuning"
+        None,
+        description="folder of a finished run whose averaged weights are trained on: fine-tuning; where labels of "
+        "recordings are learned, those of convolutions and recurrent layers, of a run of any task",
     )
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from ctcasr.data import Utterance, by_shard, read_manifest
 from ctcasr.errors import ConfigError, DataError
 from ctcasr.models.subsampling import ConvSubsampling
+from ctcasr.models.understanding import UnderstandingModel
 from ctcasr.runtime.understanding_bundle import LABELS
 from ctcasr.text import BLANK, Vocabulary
 from ctcasr.text.tokens import Names
@@ -24,8 +25,10 @@ from ctcasr.training.dataset import SpeechBatch
 from ctcasr.training.feeding import Feeder
 from ctcasr.training.problems import ProblemLog
 from ctcasr.training.run_folder import STATISTICS, write_whole
+from ctcasr.training.starting import read_start
 from ctcasr.training.statistics import measure_statistics
 from ctcasr.training.tasks import TrainingPart
+from ctcasr.training.tensor_files import load_weights
 from ctcasr.training.understanding import UNKNOWN_NAME, Said, Targets, Truth, UnderstandingTask
 
 
@@ -67,11 +70,10 @@ class RecordingTask(UnderstandingTask[SpeechBatch]):
                 f"{path}: differs from the labels of {config.data.train}; resume with those of the first start, or "
                 "train in another folder"
             )
-        self.statistics = (
-            measure_statistics(self.train_set, config.features)
-            if config.features.normalization == "global"
-            else None
-        )
+        self.start = read_start(config)
+        self.statistics = self.start.statistics if self.start else None
+        if config.features.normalization == "global" and self.statistics is None:
+            self.statistics = measure_statistics(self.train_set, config.features)
         slowest = min(config.augment.speeds)
         self.part = TrainingPart(
             config.data.train,
@@ -88,6 +90,18 @@ class RecordingTask(UnderstandingTask[SpeechBatch]):
         """Return the convolutions over feature frames."""
         model = self.config.model
         return ConvSubsampling(model.subsampling, model.channels, self.config.features.dimension)
+
+    def make_network(self) -> UnderstandingModel:
+        """Return a network that has to learn its labels; what hears starts as another run has left it, if one is named.
+
+        Raises:
+            ConfigError: that run's network has another shape.
+        """
+        network = super().make_network()
+        if self.start is not None:
+            for name in ("front", "layers"):
+                load_weights(network.get_submodule(name), self.start.encoder(name), self.start.path)
+        return network
 
     def batches(self, plan: list[list[int]], epoch: int) -> Iterator[SpeechBatch]:
         """Yield this process's share of each planned batch."""

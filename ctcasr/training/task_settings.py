@@ -44,6 +44,7 @@ _AUDIO_ONLY = (
     "model.subsampling",
     "model.channels",
     "batches.seconds",
+    "run.start_from",
 )
 _CTC_ONLY = (
     "text",
@@ -53,7 +54,6 @@ _CTC_ONLY = (
     "optimizer.objective",
     "optimizer.label_smoothing",
     "augment.splice",
-    "run.start_from",
 )
 
 

@@ -52,7 +52,7 @@ class TranscriptionTask:
         texts = [utterance.text for utterance in self.train_set]
         self.start = start = read_start(config)
         self.vocabulary = (
-            start.vocabulary if start else make_vocabulary(config.text, texts, config.data.train)
+            start.vocabulary(config) if start else make_vocabulary(config.text, texts, config.data.train)
         )
         self.topology = topology_of(config, self.vocabulary)
         self._check_texts([*self.train_set, *self.dev_set])

@@ -405,5 +405,5 @@ def test_fine_tuning_wants_a_finished_run_of_the_same_features(corpus, tmp_path:
     with pytest.raises(ConfigError, match="must be the folder of a finished run"):
         Trainer(read_config(config, ["run.start_from=nothing"]))
     Trainer(read_config(config)).run()
-    with pytest.raises(ConfigError, match=r"\[features\] or text\.units differ"):
+    with pytest.raises(ConfigError, match=r"task\.input or \[features\] differ"):
         Trainer(read_config(config, ["run.start_from=run", "run.folder=b", "features.preemphasis=0.9"]))

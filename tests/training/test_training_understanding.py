@@ -255,6 +255,37 @@ def labelled_tones(folder: Path, audio_folder: Path, extra: tuple[Utterance, ...
 LABELS = ("task.head=label", "task.pooling=last", "augment.speeds=[1.0]")
 
 
+def test_what_has_learned_to_write_learns_labels(
+    corpus: Callable[..., Path], audio_folder: Path, tmp_path: Path
+) -> None:
+    writer = train(corpus())
+    labelled_tones(tmp_path, audio_folder)
+    chosen = ["task.head=label", "task.pooling=mean", "run.folder=labels"]
+    config = read_config(tmp_path / "config.toml", [*chosen, "run.start_from=run"])
+    averaged = read_tensors(tmp_path / "run" / "checkpoints" / "averaged.safetensors")
+    for name, weight in Trainer(config).network.state_dict().items():
+        if not name.startswith("label_head"):
+            assert torch.equal(weight, averaged[name.replace("front.", "subsampling.")]), name
+    Trainer(config).run()
+    once_more = read_config(
+        tmp_path / "config.toml", [*chosen[:2], "run.folder=again", "run.start_from=labels"]
+    )
+    heard = read_tensors(tmp_path / "labels" / "checkpoints" / "averaged.safetensors")
+    assert torch.equal(
+        Trainer(once_more).network.state_dict()["layers.0.norm.weight"], heard["layers.0.norm.weight"]
+    )
+    assert writer.network.state_dict().keys() != heard.keys()
+    with pytest.raises(ConfigError, match="weights do not fit"):
+        Trainer(
+            read_config(
+                tmp_path / "config.toml",
+                [*chosen[:2], "run.folder=d", "run.start_from=run", "model.hidden=8"],
+            )
+        )
+    with pytest.raises(ConfigError, match=r"task\.head or text\.units differ"):
+        Trainer(read_config(tmp_path / "config.toml", ["run.folder=c", "run.start_from=labels"]))
+
+
 def test_recordings_are_classified(corpus: Callable[..., Path], audio_folder: Path, tmp_path: Path) -> None:
     config = corpus(
         optimizer__epochs=25, augment__time_masks=0, augment__frequency_masks=0, model__dropout=0.0
