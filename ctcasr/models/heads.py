@@ -70,25 +70,6 @@ class LabelHead(nn.Module):
         return (weights[..., None] * sequences).sum(1)
 
 
-class BagHead(nn.Module):
-    """Score the labels from the sum of a sentence's words, whatever their order (after Iyyer et al. 2015).
-
-    The sum is divided by the root of the number of words: its size hardly depends on it.
-    """
-
-    def __init__(self, inputs: int, labels: int, dropout: nn.Module) -> None:
-        super().__init__()
-        self.dropout = dropout
-        self.output = _linear(inputs, labels)
-
-    def forward(self, sequences: Tensor, lengths: Tensor) -> Tensor:
-        """Return scores `(B, L)` in float32, not normalised, of `sequences (B, T, inputs)` of so many words."""
-        inside = valid_frames(lengths, sequences.shape[1])
-        total = (sequences * inside[..., None]).sum(1) / lengths[:, None].sqrt()
-        scores: Tensor = self.output(self.dropout(total))
-        return scores.to(torch.promote_types(scores.dtype, torch.float32))
-
-
 def _linear(inputs: int, outputs: int) -> nn.Linear:
     layer = nn.Linear(inputs, outputs)
     nn.init.xavier_uniform_(layer.weight)

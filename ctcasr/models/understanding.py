@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from ctcasr.models.heads import BagHead, LabelHead, Pooling, TagHead
+from ctcasr.models.heads import LabelHead, Pooling, TagHead
 from ctcasr.models.recurrent import RecurrentLayers, make_dropout
 from ctcasr.models.settings import ModelSettings
 from ctcasr.models.subsampling import ConvSubsampling
@@ -16,16 +16,12 @@ from ctcasr.models.tokens import TokenFront
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is to be said: how many tags, `chained` or each by itself, and how many labels; 0 where none are.
-
-    With `bag`, what goes into the recurrent layers scores the labels as well, whatever its order.
-    """
+    """What is to be said: how many tags, `chained` or each by itself, and how many labels; 0 where none are."""
 
     tags: int = 0
     chained: bool = False
     labels: int = 0
     pooling: Pooling = "attention"
-    bag: bool = False
 
 
 class Understood(NamedTuple):
@@ -60,18 +56,14 @@ class UnderstandingModel(nn.Module):
             if outputs.labels
             else None
         )
-        self.bag_head = (
-            BagHead(front.output_size, outputs.labels, make_dropout(settings)) if outputs.bag else None
-        )
 
     def forward(self, *inputs: Tensor) -> Understood:
         """Return the scores of what the front end's inputs mean; the last of these are the lengths."""
         sequences, lengths = self.front(*inputs)
-        bag = self.bag_head(sequences, lengths) if self.bag_head is not None else 0.0
         sequences = self.dropout(self.layers(self.input_dropout(sequences), lengths))
         nothing = sequences.new_zeros(len(lengths), 0)
         return Understood(
             nothing if self.tag_head is None else self.tag_head(sequences),
-            nothing if self.label_head is None else self.label_head(sequences, lengths) + bag,
+            nothing if self.label_head is None else self.label_head(sequences, lengths),
             lengths,
         )

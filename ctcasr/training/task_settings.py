@@ -31,13 +31,9 @@ class TaskSettings(BaseModel):
         description="of the states of a sequence into one label: last, mean or attention; with tags or crf, a label is "
         "learned beside them",
     )
-    bag: bool = Field(
-        False,
-        description="the sum of a sentence's words, whatever their order, scores its label beside the states",
-    )
 
 
-_TEXT_ONLY = ("tokens", "batches.tokens", "task.bag")
+_TEXT_ONLY = ("tokens", "batches.tokens")
 _AUDIO_ONLY = (
     "features",
     "augment",
@@ -76,8 +72,6 @@ def check_task(config: TrainingConfig) -> None:
         for name in names:
             if not _is_default(config, name):
                 raise ValueError(f"{name} has no effect where task.{needed} = {found!r}; leave it out")
-    if task.bag and task.pooling is None:
-        raise ValueError("task.bag is for labels; found no task.pooling")
 
 
 def _is_default(config: TrainingConfig, name: str) -> bool:

@@ -176,7 +176,6 @@ def make_model(
         chained=config.task.head == "crf",
         labels=0 if targets.labels is None else len(targets.labels),
         pooling=config.task.pooling or "attention",
-        bag=config.task.bag,
     )
     return UnderstandingModel(config.model, front, outputs)
 

@@ -52,11 +52,7 @@ def build_understanding_graph(model: UnderstandingModel) -> onnx.ModelProto:
         outputs.append(value("tag_scores", ("B", "T", model.outputs.tags)))
     if model.label_head is not None:
         pooled = _pooled(graph, model.label_head, sequences, lengths)
-        scores = _linear(graph, pooled, model.label_head.output)
-        if model.bag_head is not None:
-            bag = _over_root(graph, _weighted(graph, hidden, graph.mask(lengths, hidden, 1)), lengths)
-            scores = graph.add("Add", [scores, _linear(graph, bag, model.bag_head.output)])
-        graph.name_output(scores, "label_scores")
+        graph.name_output(_linear(graph, pooled, model.label_head.output), "label_scores")
         outputs.append(value("label_scores", ("B", model.outputs.labels)))
     return graph.model(inputs, outputs)
 
@@ -138,11 +134,6 @@ def _pooled(graph: GraphBuilder, head: LabelHead, sequences: str, lengths: str) 
     outside = graph.add("Sub", [graph.constant(1.0), mask])
     match = graph.add("Add", [match, graph.add("Mul", [outside, graph.constant(_FAR_BELOW)])])
     return _weighted(graph, sequences, graph.add("Softmax", [match], axis=1))
-
-
-def _over_root(graph: GraphBuilder, total: str, lengths: str) -> str:
-    number = graph.add("Cast", [graph.add("Unsqueeze", [lengths, graph.integers(1)])], to=TensorProto.FLOAT)
-    return graph.add("Div", [total, graph.add("Sqrt", [number])])
 
 
 def _weighted(graph: GraphBuilder, sequences: str, weights: str) -> str:

@@ -25,14 +25,12 @@ from tests.oracles.chains import enumerate_chain
 POOLINGS: list[Pooling] = ["last", "mean", "attention"]
 
 
-def text_model(
-    pooling: Pooling = "attention", *, seed: int = 0, bag: bool = False, **tokens: float
-) -> UnderstandingModel:
+def text_model(pooling: Pooling = "attention", *, seed: int = 0, **tokens: float) -> UnderstandingModel:
     torch.manual_seed(seed)
     front = TokenFront(
         TokenSettings(word_size=6, character_size=4, spelling_size=5).model_copy(update=tokens), 12, 9
     )
-    outputs = Outputs(tags=4, chained=True, labels=3, pooling=pooling, bag=bag)
+    outputs = Outputs(tags=4, chained=True, labels=3, pooling=pooling)
     model = UnderstandingModel(ModelSettings(layers=2, hidden=7), front, outputs)
     for parameter in model.parameters():
         parameter.data += 0.1 * torch.randn(parameter.shape)
@@ -58,7 +56,7 @@ def sentences(rng: np.random.Generator, lengths: list[int]) -> tuple[Tensor, Ten
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(st.integers(0, 999), st.lists(st.integers(1, 9), min_size=1, max_size=4), st.sampled_from(POOLINGS))
 def test_a_sentence_alone_is_as_in_a_batch(seed: int, lengths: list[int], pooling: Pooling) -> None:
-    model = text_model(pooling, bag=bool(seed % 2), subwords=seed % 3 * 20).eval()
+    model = text_model(pooling, subwords=seed % 3 * 20).eval()
     words, characters, counts = sentences(np.random.default_rng(seed), lengths)
     together = model(words, characters, counts)
     for row, length in enumerate(lengths):
@@ -85,7 +83,7 @@ def test_a_recording_alone_is_as_in_a_batch(pooling: Pooling) -> None:
 
 
 def test_padding_has_no_gradient() -> None:
-    model = text_model("mean", bag=True, subwords=20)
+    model = text_model("mean", subwords=20)
     model.eval()
     words, characters, lengths = sentences(np.random.default_rng(0), [6, 2])
     gradients = []
@@ -146,22 +144,6 @@ def test_unknown_words_differ_by_their_spelling() -> None:
     vectors, _ = bare(words, characters, torch.tensor([2]))
     assert vectors.shape == (1, 2, 6)
     assert torch.equal(vectors[0, 0], vectors[0, 1])
-
-
-def test_a_bag_of_words_does_not_know_their_order() -> None:
-    words, characters, lengths = sentences(np.random.default_rng(4), [5])
-    turned = words.flip(1), characters.flip(1), lengths
-    for bag in (False, True):
-        model = text_model(bag=bag).eval()
-        model.label_head.output.weight.data[:] = 0.0  # type: ignore[union-attr]
-        scores = model(words, characters, lengths).labels
-        torch.testing.assert_close(scores, model(*turned).labels)
-        others = model(torch.where(words == 3, 4, words), characters.flip(2), lengths).labels
-        assert torch.allclose(scores, others) == (not bag)
-    vectors = model.front(words, characters, lengths)[0][0]
-    assert model.bag_head is not None
-    by_hand = model.bag_head.output(vectors.sum(0) / 5**0.5) + model.label_head.output.bias  # type: ignore[union-attr]
-    torch.testing.assert_close(scores[0], by_hand)
 
 
 def hashed(run: list[int]) -> int:

@@ -106,14 +106,12 @@ def test_a_tagger_learns_and_its_bundle_says_the_same(text: Text, tmp_path: Path
     assert all(0 < slot.confidence <= 1.0001 for meaning in said for slot in meaning.slots)
 
 
-@pytest.mark.parametrize(
-    ("pooling", "bag", "subwords"), [("last", True, 0), ("mean", False, 500), ("attention", True, 500)]
-)
+@pytest.mark.parametrize(("pooling", "subwords"), [("last", 0), ("mean", 500), ("attention", 500)])
 def test_a_classifier_is_the_same_in_torch_and_in_its_bundle(
-    text: Text, tmp_path: Path, pooling: str, bag: bool, subwords: int
+    text: Text, tmp_path: Path, pooling: str, subwords: int
 ) -> None:
     config = text(task__head="label", task__pooling=pooling, optimizer__epochs=2)
-    trainer = train(config, f"task.bag={str(bag).lower()}", f"tokens.subwords={subwords}")
+    trainer = train(config, f"tokens.subwords={subwords}")
     export_bundle(tmp_path / "run", tmp_path / "bundle")
     understander = Understander.load(tmp_path / "bundle", "fp32")
     task = trainer.task
@@ -174,7 +172,6 @@ def test_resuming_is_exact(text: Text, tmp_path: Path, monkeypatch: pytest.Monke
         "tokens.character_size=7",
         "tokens.word_size=9",
         "tokens.subwords=300",
-        "task.bag=true",
         "batches.tokens=100",
     ],
 )
@@ -200,7 +197,6 @@ def test_unknown_tags_and_labels_of_dev_count_as_wrong(text: Text, tmp_path: Pat
     ("fields", "message"),
     [
         ({"task__head": "ctc", "task__pooling": ""}, r"task.head = 'ctc' does not fit task.input = 'tokens'"),
-        ({"task__pooling": "", "task__bag": True}, "task.bag is for labels; found no task.pooling"),
         ({"task__input": "audio"}, r"task.head = 'crf' does not fit task.input = 'audio'"),
         ({"task__head": "label", "task__pooling": ""}, "task.pooling is missing"),
         ({"features__mel_bins": 20}, "features has no effect where task.input = 'tokens'"),
@@ -217,7 +213,6 @@ def test_settings_that_do_not_fit_are_refused(text: Text, fields: dict[str, obje
 def test_audio_has_no_settings_of_words(corpus: Callable[..., Path]) -> None:
     for override, message in (
         ("batches.tokens=5", "batches.tokens has no effect where task.input = 'audio'"),
-        ("task.bag=true", "task.bag has no effect where task.input = 'audio'"),
         ("tokens.word_size=5", "tokens has no effect where task.input = 'audio'"),
         ("task.pooling=mean", "task.pooling is for labels"),
     ):
