@@ -193,9 +193,10 @@ def main() -> int:
             broken = Path(folder, f"broken-{runs}")
             while True:
                 child = start(config, broken)
-                is_half = (
-                    kill_sometime(child, broken, rng) if kills < options.kills else ended(child, True) or None
-                )
+                if kills == options.kills:
+                    ended(child, block=True)
+                    break
+                is_half = kill_sometime(child, broken, rng)
                 if is_half is None:
                     break
                 kills, in_writes = kills + 1, in_writes + is_half
