@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ctcasr.data.sentences import read_sentences
+from ctcasr.data.sentences import Sentence, read_sentences, write_sentences
 from ctcasr.training.config_files import read_config
 from tests.data.test_data_sentences import slot_folder
 from tests.recipes.layouts import ROOT, corpus, load_recipe, refusal, run
@@ -111,3 +111,19 @@ class TestPhrases:
             "TextRank: precision 100.00 %, recall 100.00 %, F1 100.00 % [ 1 right of 1 found, 1 to find ]\n"
         )
         assert "cannot be read" in refusal(capsys, phrases, tmp_path / "gone.jsonl")
+
+
+def test_linear_models_learn_sentiments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    linear = load_recipe("sst2", "linear")
+    for part in ("train", "dev", "test"):
+        kinds = [("dull", "negative"), ("fine", "positive")] * 4
+        sentences = [
+            Sentence(str(number), ("a", word, "film"), None, label)
+            for number, (word, label) in enumerate(kinds)
+        ]
+        write_sentences(tmp_path / f"{part}.jsonl", sentences)
+    assert run(linear, "--data", tmp_path) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert len(table) == 2 + 9
+    assert all("100.00 (8 / 8) | 100.00 (8 / 8)" in line for line in table[2:])
+    assert run(linear, "--data", tmp_path / "nothing") == 1
