@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ctcasr.errors import DataError
 from ctcasr.text.vocabulary import BLANK, SPACE, Ids, Units, Vocabulary, WrittenWord
 
-_VARIANT = re.compile(r"(.+)\(\d+\)")
+_VARIANT = re.compile(r"(.+)\((\d+)\)")
 _STRESS = re.compile(r"(?<=[A-Z])[0-2]$")
 
 
@@ -82,14 +82,28 @@ class Pronunciations:
             DataError: a word is not in the dictionary; all such words are named.
         """
         wanted = list(dict.fromkeys(words))
-        missing = [word for word in wanted if word not in self.by_word]
+        found = {word: self.variants(word) for word in wanted}
+        missing = [word for word, variants in found.items() if not variants]
         if missing:
             more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
             raise DataError(
                 f"the words {missing[:10]}{more} are not among the {len(self.by_word)} of the dictionary; add their "
                 "pronunciations, or drop the utterances"
             )
-        return Pronunciations({word: self.by_word[word] for word in wanted})
+        return Pronunciations(found)
+
+    def variants(self, word: str) -> tuple[tuple[str, ...], ...]:
+        """Return the pronunciations of a word, the usual one first; none if it is unknown.
+
+        `word(2)` is the word in its second pronunciation alone: so a transcript can say which one is heard.
+        """
+        if word in self.by_word:
+            return self.by_word[word]
+        marked = _VARIANT.fullmatch(word)
+        if marked is None:
+            return ()
+        number = int(marked[2][:4])
+        return self.by_word.get(marked[1], ())[number - 1 : number] if number else ()
 
     @cached_property
     def phones(self) -> tuple[str, ...]:
@@ -131,7 +145,7 @@ class PhoneVocabulary(Vocabulary):
             )
 
     def encode(self, text: str) -> npt.NDArray[np.int64]:
-        """Return the phones' numbers `(U,)` of a text, each word in its usual pronunciation.
+        """Return the phones' numbers `(U,)` of a text, each word in its usual pronunciation or the one it names.
 
         Raises:
             DataError: a word is not in the dictionary; all such words are named.
@@ -161,7 +175,7 @@ class PhoneVocabulary(Vocabulary):
 
     def unknown(self, text: str) -> list[str]:
         """Return the words that the dictionary does not have, sorted."""
-        return sorted(set(text.split()) - set(self.pronunciations.by_word))
+        return sorted(word for word in set(text.split()) if not self.pronunciations.variants(word))
 
     def fit(self, word: str) -> tuple[str, list[str]]:
         """Return a word as the dictionary has it: in lower or upper case, or without the punctuation around it.
@@ -170,6 +184,6 @@ class PhoneVocabulary(Vocabulary):
         """
         bare = re.sub(r"^\W+|\W+$", "", word)
         for variant in (word, word.lower(), word.upper(), bare, bare.lower(), bare.upper()):
-            if variant in self.pronunciations.by_word:
+            if self.pronunciations.variants(variant):
                 return variant, []
         return "", [word] if bare else []

@@ -56,7 +56,8 @@ class Trainer:
         """
         self.config = config
         limit_threads()
-        self.accelerator = Accelerator(cpu=config.run.device == "cpu")
+        # Said outright: several processes without a GPU would otherwise each train alone, unknown to one another.
+        self.accelerator = Accelerator(cpu=config.run.device == "cpu" or not torch.accelerator.is_available())
         self.device = self.accelerator.device
         self.checkpoints = CheckpointFolder(config.run.folder / CHECKPOINTS, config.run.average)
         self._check_folder(resume)

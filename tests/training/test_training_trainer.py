@@ -376,8 +376,9 @@ def test_two_processes_train_as_one(corpus, tmp_path: Path, audio_folder: Path) 
     script.write_text(SCRIPT)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     finished = subprocess.run(
-        [*launch, str(script), str(config), "run.folder=two", "batches.seconds=0.825"],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+        [*launch, str(script), str(config), "run.folder=two", "batches.seconds=0.825", "run.device=auto"],
+        env=os.environ
+        | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2]), "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
         timeout=300,
