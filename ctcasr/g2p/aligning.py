@@ -1,9 +1,9 @@
 """Which letter of a word stands for which of its phones, learned from a dictionary alone.
 
-Each letter stands for none, one or two phones: `s-S i-IH x-K+S t-T h-TH`. Such pairs of a letter and its phones, graphones,
-have a joint probability, which expectation maximisation finds: every way to share out a word's phones counts as much as it is
-probable (Bisani and Ney 2008, *Joint-sequence models for grapheme-to-phoneme conversion*, section 4.1, with graphones of
-one letter).
+Each letter stands for none, one or two phones: `s-S i-IH x-K+S t-T h-TH`. Such pairs of a letter and its phones,
+graphones, have a joint probability, which expectation maximisation finds: every way to share out a word's phones counts
+as much as it is probable (Bisani and Ney 2008, *Joint-sequence models for grapheme-to-phoneme conversion*, here with
+graphones of one letter).
 """
 
 from __future__ import annotations

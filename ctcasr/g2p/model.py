@@ -89,7 +89,9 @@ class Pronouncer:
             if len(phones) <= LONGEST * len(word)
         ]
         if not entries:
-            raise DataError("no word of the dictionary has letters for all its phones; it teaches no pronunciation")
+            raise DataError(
+                "no word of the dictionary has letters for all its phones; it teaches no pronunciation"
+            )
         letters = tuple(sorted({letter for word, _ in entries for letter in word}))
         letter_ids = {letter: number for number, letter in enumerate(letters)}
         phone_ids = {phone: number for number, phone in enumerate(dictionary.phones, 1)}
@@ -117,14 +119,14 @@ class Pronouncer:
         phones only one.
 
         Raises:
-            DataError: a letter is not among the dictionary's, or there are too many of them.
+            DataError: a letter is not among the dictionary's, there are too many of them, or all of them are silent.
         """
         strange = sorted(set(word) - set(self.letters))
         if strange or not 0 < len(word) <= LONGEST_WORD:
-            reason = f"the letters {strange} are in no word" if strange else f"it has {len(word)} letters"
+            reason = f"no word of the dictionary has {strange}" if strange else f"it has {len(word)} letters"
             raise DataError(
-                f"the word {word[:LONGEST_WORD]!r} cannot be pronounced: {reason} of the dictionary; "
-                f"expected 1 to {LONGEST_WORD} letters out of {''.join(self.letters)!r}; add it to the dictionary, or drop it"
+                f"the word {word[:LONGEST_WORD]!r} cannot be pronounced: {reason}; expected 1 to {LONGEST_WORD} "
+                f"letters out of {''.join(self.letters)!r}; add it to the dictionary, or drop it"
             )
         letters = np.array([self._letter_ids[letter] for letter in word], np.int32)
         start = np.array([self.model.start_state, self.model.end_word], np.int64)
@@ -134,6 +136,11 @@ class Pronouncer:
             phones = tuple(self.phones[number - 1] for number in row if number)
             if phones and score > best.get(phones, -np.inf):
                 best[phones] = float(score)
+        if not best:
+            raise DataError(
+                f"the word {word!r} cannot be pronounced: its letters are silent in the dictionary; add it to the "
+                "dictionary, or drop it"
+            )
         ordered = sorted(best.items(), key=lambda item: -item[1])
         return [Guess(phones, score) for phones, score in ordered[:count]]
 

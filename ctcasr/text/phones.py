@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ctcasr.errors import DataError
 from ctcasr.text.vocabulary import BLANK, SPACE, Ids, Units, Vocabulary, WrittenWord
 
-_VARIANT = re.compile(r"(.+)\((\d+)\)")
+_VARIANT = re.compile(r"(.+)\((\d{1,3})\)")
 _STRESS = re.compile(r"(?<=[A-Z])[0-2]$")
 
 
@@ -102,7 +102,7 @@ class Pronunciations:
         marked = _VARIANT.fullmatch(word)
         if marked is None:
             return ()
-        number = int(marked[2][:4])
+        number = int(marked[2])
         return self.by_word.get(marked[1], ())[number - 1 : number] if number else ()
 
     @cached_property

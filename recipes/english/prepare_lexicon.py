@@ -1,10 +1,11 @@
-"""Write the words of the recogniser with their pronunciations: `lexicon.txt`, and `train-phones.jsonl` to train on phones.
+"""Write the recogniser's words with their pronunciations, `lexicon.txt`, and `train-phones.jsonl` to train on phones.
 
     python recipes/english/prepare_lexicon.py cmudict.dict [--data recipes/english/data] [--min-count 3]
 
 The words are those of the training and dev transcripts and those that come often enough in `text.txt.gz`. CMU's
 dictionary says how they are pronounced, and a joint n-gram model that is trained on it guesses where it is silent. In
-`train-phones.jsonl` the letter A of AN4 is marked as `a(2)`, its second pronunciation: no sentence there has the article.
+`train-phones.jsonl` the letter A of AN4 is marked as `a(2)`, its second pronunciation: no sentence there has the
+article.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ def letters_marked(utterance: Utterance, lexicon: Pronunciations) -> Utterance:
     if not utterance.id.startswith("an4-"):
         return utterance
     letter = f"a({lexicon.by_word['a'].index(LETTER_A) + 1})"
-    return replace(utterance, text=" ".join(letter if word == "a" else word for word in utterance.text.split()))
+    return replace(
+        utterance, text=" ".join(letter if word == "a" else word for word in utterance.text.split())
+    )
 
 
 def main() -> int:
@@ -68,12 +71,19 @@ def main() -> int:
     )
     parser.add_argument("dictionary", type=Path, help="CMU's pronouncing dictionary")
     parser.add_argument("--data", type=Path, default=DATA, help="manifests and text of the other two scripts")
-    parser.add_argument("--min-count", type=int, default=3, help="words that come less often in the text are left out")
+    parser.add_argument(
+        "--min-count", type=int, default=3, help="words that come less often in the text are left out"
+    )
     arguments = parser.parse_args()
     try:
         dictionary = Pronunciations.read(arguments.dictionary).without_stress()
         parts = {part: read_manifest(arguments.data / f"{part}.jsonl") for part in ("train", "dev")}
-        said = {word for utterances in parts.values() for utterance in utterances for word in utterance.text.split()}
+        said = {
+            word
+            for utterances in parts.values()
+            for utterance in utterances
+            for word in utterance.text.split()
+        }
         written = frequent_words(arguments.data / "text.txt.gz", arguments.min_count)
         lexicon, guessed = pronounced(sorted(said.union(written)), dictionary)
         lexicon.write(arguments.data / "lexicon.txt")

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from ctcasr.data import Utterance, read_manifest, write_manifest
+from ctcasr.text import Pronunciations
 from ctcasr.training.config_files import read_config
 from tests.recipes.layouts import ROOT, load_recipe, refusal, rows, run, write_wav
 
 english = load_recipe("english")
 text = load_recipe("english", "prepare_text")
+lexicon = load_recipe("english", "prepare_lexicon")
 
 
 def listed(folder: Path, lines: list[dict[str, object]]) -> None:
@@ -126,3 +128,27 @@ def test_damaged_books_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "books.xz").write_text("plain")
     (tmp_path / "train.jsonl").write_text("")
     refusal(capsys, text, tmp_path / "books.xz", "--data", tmp_path, "--output", tmp_path / "text.gz")
+
+
+def test_every_word_is_pronounced_and_the_letter_a_is_told_from_the_article(pool: Path) -> None:
+    dictionary = pool / "cmu.dict"
+    dictionary.write_text(
+        "four F AO1 R\nbob B AA1 B\nplease P L IY1 Z\na AH0\na(2) EY1\nwe W IY1\ncall K AO1 L\nit IH1 T\nlet L EH1 T\n"
+    )
+    with gzip.open(pool / "text.txt.gz", "wt") as file:
+        file.write("let it\n" * 3 + "wellcap\n" * 3 + "rare\n")
+    train = [
+        Utterance("an4-1", pool / "1.wav", 1.0, "a four a"),
+        Utterance("other-1", pool / "1.wav", 1.0, "a four"),
+    ]
+    write_manifest(pool / "train.jsonl", train)
+    assert run(lexicon, dictionary, "--data", pool) == 0
+    words = Pronunciations.read(pool / "lexicon.txt").by_word
+    assert words["a"] == (("AH",), ("EY",))
+    assert {"wellcap", "bear", "four"} <= set(words)
+    assert "rare" not in words
+    assert [row["text"] for row in rows(pool / "train-phones.jsonl")] == ["a(2) four a(2)", "a four"]
+
+
+def test_a_dictionary_that_is_missing_is_an_error(pool: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "nothing.dict" in refusal(capsys, lexicon, pool / "nothing.dict", "--data", pool)

@@ -163,3 +163,19 @@ class TestVocabulary:
     def test_bad_symbols(self, symbols: tuple[str, ...]) -> None:
         with pytest.raises(DataError):
             PhoneVocabulary(symbols, Pronunciations({"a": ((symbols[1],),)}))
+
+
+class TestNamedPronunciations:
+    VOCABULARY = PhoneVocabulary.of(SMALL)
+
+    def test_a_text_can_say_which_pronunciation_is_heard(self) -> None:
+        decode = self.VOCABULARY.decode
+        assert decode(self.VOCABULARY.encode("a two a(2)")) == "AH T UW EY"
+        assert self.VOCABULARY.spellings("a(2)") == (self.VOCABULARY.spellings("a")[1],)
+        assert self.VOCABULARY.fit("a(2)") == ("a(2)", [])
+
+    @pytest.mark.parametrize("word", ["a(3)", "a(0)", "b(1)", "a()", "a(1", "(1)", "a(1234)", "a(2)(2)"])
+    def test_others_are_unknown(self, word: str) -> None:
+        assert self.VOCABULARY.unknown(f"two {word}") == [word]
+        with pytest.raises(DataError, match="are not among the 3 of the dictionary"):
+            self.VOCABULARY.encode(word)
