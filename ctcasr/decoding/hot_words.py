@@ -43,6 +43,9 @@ class HotWords:
     Each symbol of a phrase is worth `boost` nats as it is written. A phrase that fails is paid back down to
     the longest phrase that had ended inside it; one is complete only where a word ends.
 
+    Phones do not show where a word begins: of a model that writes them single words are favoured, by the lexicon, which
+    gives each of them its symbols' worth as it ends.
+
     Attributes:
         phrases: symbols of each.
         kinds: of each symbol of the vocabulary, see `kinds_of`.
@@ -56,8 +59,28 @@ class HotWords:
     words: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.phrases and (self.kinds == EITHER).any():
-            raise ConfigError("hot words need symbols that show where words begin; this model writes phones")
+        if self.in_lexicon and set(self.phrases) - {symbols for _, symbols in self.words}:
+            raise ConfigError(
+                "a hot word has a space in it, but this model writes phones, which do not show where words begin; name "
+                "single words, the telling one of each phrase"
+            )
+
+    @property
+    def in_lexicon(self) -> bool:
+        """Whether the lexicon favours the words, rather than the automaton."""
+        return bool((self.kinds == EITHER).any())
+
+    def worth(self) -> dict[str, float]:
+        """Return what the lexicon adds for words in any case, in nats; nothing where the automaton favours them.
+
+        Raises:
+            ConfigError: a word is worth too much.
+        """
+        if not self.in_lexicon:
+            return {}
+        longest = max((len(symbols) for _, symbols in self.words), default=0)
+        self._check_worth(self.boost * longest, longest)
+        return {word.casefold(): self.boost * len(symbols) for word, symbols in self.words}
 
     def arrays(self) -> HotArrays:
         """Build the automaton.
@@ -73,20 +96,27 @@ class HotWords:
             )
         rows = [self._transitions(states, number) for number in range(len(states))]
         gain = self.boost * np.array([worth for _, worth in rows], np.float64)
-        if np.abs(gain).max() > MAX_WORTH:
-            longest = max(map(len, self.phrases))
-            raise ConfigError(
-                f"hotword_boost = {self.boost:g}: too much for a hot word of {longest} symbols; expected at most "
-                f"{MAX_WORTH / longest:.3g}: lower the boost, or name shorter phrases"
-            )
+        self._check_worth(float(np.abs(gain).max()), max(map(len, self._automatic), default=0))
         final = [0 if state.complete else state.kept - len(state.symbols) for state in states]
         return HotArrays(
-            on=np.array([bool(self.phrases)]),
+            on=np.array([bool(self._automatic)]),
             next_state=np.array([targets for targets, _ in rows], np.int32),
             gain=gain,
             factor=np.exp(gain),
             final_gain=self.boost * np.array(final, np.float64),
         )
+
+    @property
+    def _automatic(self) -> tuple[tuple[int, ...], ...]:
+        """The phrases that the automaton favours."""
+        return () if self.in_lexicon else self.phrases
+
+    def _check_worth(self, worth: float, longest: int) -> None:
+        if worth > MAX_WORTH:
+            raise ConfigError(
+                f"hotword_boost = {self.boost:g}: too much for a hot word of {longest} symbols; expected at most "
+                f"{MAX_WORTH / longest:.3g}: lower the boost, or name shorter phrases"
+            )
 
     def found(self, symbols: Sequence[int]) -> list[tuple[int, int]]:
         """Return where phrases stand, whole and at the bounds of words, as `[start, end)` in the symbols."""
@@ -114,7 +144,7 @@ class HotWords:
 
     def _states(self) -> list[_State]:
         states = [_State(()), _State(())]
-        for phrase in self.phrases:
+        for phrase in self._automatic:
             number = START
             for token in phrase:
                 children = states[number].children

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -106,10 +106,14 @@ def build_graph(
     hot_words = hot_words or HotWords((), np.zeros(len(symbols), np.uint8), 0.0)
     arrays = _no_model() if model is None else model.arrays
     hot = hot_words.arrays()
+    if lexicon is None and hot_words.phrases and hot_words.in_lexicon:
+        raise ConfigError(
+            "hot words of a model that writes phones need a lexicon, which gives their words; name one"
+        )
     if lexicon is None:
         words, mode = _symbols_alone(symbols, settings, model), NO_LM if model is None else TOKEN_LM
     else:
-        words, mode = _lay_out(symbols, settings, lexicon, model, arrays), LEXICON
+        words, mode = _lay_out(symbols, settings, lexicon, model, hot_words.worth()), LEXICON
     most = float(hot.factor.max())
     if mode == TOKEN_LM:
         most *= math.exp(max(0.0, settings.word_bonus))
@@ -158,8 +162,9 @@ def _lay_out(
     settings: BeamSettings,
     lexicon: Lexicon,
     model: NGramModel | None,
-    arrays: NGramArrays,
+    worth: Mapping[str, float],
 ) -> LexiconArrays:
+    """Lay out the lexicon for the kernels; some words are worth more than others."""
     if len(lexicon.kinds) != len(symbols):
         raise ConfigError(
             f"the lexicon is spelled in {len(lexicon.kinds)} symbols, the model writes {len(symbols)}; "
@@ -174,6 +179,8 @@ def _lay_out(
         )
     bonus = np.full(len(names), settings.word_bonus)
     bonus[-1] += settings.unknown_cost or 0.0
+    bonus += [worth.get(word.casefold(), 0.0) for word in names]
+    arrays = _no_model() if model is None else model.arrays
     unigrams = np.array([score_word(arrays, 0, number)[0] for number in numbers])
     scores = WordScores(numbers, unigrams, bonus, settings.unknown_cost is not None)
     return lexicon_arrays(lexicon, scores, settings.lm_weight)

@@ -34,6 +34,9 @@ def spans_of(graph: SearchGraph, ids: Int32, ends: Int32, last_word: int) -> tup
         spans = [WordSpan(_spelled(graph, ids[start:end]), start, end) for start, end in bounds]
     else:
         return ()
+    if hot_words.in_lexicon:
+        favoured = {word.casefold() for word, _ in hot_words.words}
+        return tuple(span._replace(hot=span.text.casefold() in favoured) for span in spans)
     places = hot_words.found(ids.tolist()) if hot_words.phrases else []
     if not places:
         return tuple(spans)

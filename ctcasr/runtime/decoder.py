@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -30,6 +30,7 @@ from ctcasr.text import Vocabulary
 
 if TYPE_CHECKING:
     from ctcasr.decoding.hmm import HmmSearch
+    from ctcasr.decoding.lexicon import Lexicon
 
 Method = Literal["greedy", "beam", "trim", "hmm"]
 Scores = npt.NDArray[np.float32]
@@ -142,9 +143,10 @@ def _beam_decoder(bundle: Bundle, options: DecodingOptions, calibration: WordCal
         hotword_boost=bool(options.hot_words),
     )
     vocabulary, topology = bundle.vocabulary, bundle.topology
-    hot = hot_words(
-        options.hot_words, vocabulary.encode, kinds_of(vocabulary.symbols), parts.settings.hotword_boost
-    )
+    encode = vocabulary.encode
+    if options.hot_words and vocabulary.units == "phone" and parts.lexicon is not None:
+        encode = _speller(parts.lexicon, vocabulary)
+    hot = hot_words(options.hot_words, encode, kinds_of(vocabulary.symbols), parts.settings.hotword_boost)
     search = BeamSearch(vocabulary.symbols, parts.settings, lexicon=parts.lexicon, model=parts.model, hot=hot)
     _warm_up(lambda log_probs: search.decode(log_probs)[0], len(vocabulary))
     is_own = options.language_model is None and options.lexicon is None
@@ -154,6 +156,21 @@ def _beam_decoder(bundle: Bundle, options: DecodingOptions, calibration: WordCal
         parts.lexicon is None,
         calibration if is_own else None,
     )
+
+
+def _speller(lexicon: Lexicon, vocabulary: Vocabulary) -> Callable[[str], Sequence[int]]:
+    """Return how a text is said: its words as the lexicon has them, or else the vocabulary's dictionary."""
+    spelled: dict[str, tuple[int, ...]] = {}
+    for number, symbols in lexicon.spellings:
+        spelled.setdefault(lexicon.words[number], symbols)
+
+    def encode(text: str) -> Sequence[int]:
+        words = text.split()
+        if all(word in spelled for word in words):
+            return [symbol for word in words for symbol in spelled[word]]
+        return [int(symbol) for symbol in vocabulary.encode(text)]
+
+    return encode
 
 
 def _hmm_decoder(bundle: Bundle, options: DecodingOptions) -> Decoder:

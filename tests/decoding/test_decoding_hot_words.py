@@ -11,7 +11,7 @@ from ctcasr.decoding.hypothesis import WordSpan
 from ctcasr.decoding.lexicon import Lexicon, kinds_of
 from ctcasr.decoding.settings import BeamSettings
 from ctcasr.errors import ConfigError
-from ctcasr.text import Vocabulary
+from ctcasr.text import PhoneVocabulary, Pronunciations, Vocabulary
 
 VOCABULARY = Vocabulary(("<blank>", "<space>", "a", "b", "c", "d"))
 KINDS = kinds_of(VOCABULARY.symbols)
@@ -159,3 +159,47 @@ def test_a_longer_word_does_not_profit() -> None:
     for hypothesis in plain:
         if hypothesis.ids == tuple(VOCABULARY.encode("ac")):
             assert scores[hypothesis.ids] == pytest.approx(hypothesis.log_prob)
+
+
+class TestPhones:
+    """A model that writes phones: the lexicon favours single words."""
+
+    PRONUNCIATIONS = Pronunciations({"two": (("T", "U"),), "too": (("T", "U"),), "toy": (("T", "O"),)})
+    VOCABULARY = PhoneVocabulary.of(PRONUNCIATIONS)
+
+    def hot(self, *phrases: str, boost: float = 1.0) -> HotWords:
+        return hot_words(phrases, self.VOCABULARY.encode, kinds_of(self.VOCABULARY.symbols), boost)
+
+    def heard(self, hot: HotWords | None, *words: str) -> list[tuple[str, bool]]:
+        _, o, t, u = map(self.VOCABULARY.symbols.index, ("<blank>", "O", "T", "U"))
+        rows = np.full((3, 4), 0.01)
+        rows[0, t], rows[1, u], rows[1, o], rows[2, 0] = 0.97, 0.53, 0.45, 0.97
+        search = BeamSearch(
+            self.VOCABULARY.symbols, lexicon=Lexicon.of_words(words, self.VOCABULARY), hot=hot
+        )
+        log_probs = np.log(rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
+        return [(word.text, word.hot) for word in search.decode(log_probs)[0].words]
+
+    def test_a_hot_word_wins_a_close_call_and_is_marked(self) -> None:
+        assert self.heard(None, "two", "toy") == [("two", False)]
+        assert self.heard(self.hot("toy"), "two", "toy") == [("toy", True)]
+        assert self.heard(self.hot("TOY"), "two", "toy") == [("toy", True)]
+        assert self.heard(self.hot("toy", boost=0.01), "two", "toy") == [("two", False)]
+
+    def test_of_words_that_are_said_alike_the_hot_one_is_written(self) -> None:
+        (plain, _), *_ = self.heard(None, "too", "two")
+        other = "two" if plain == "too" else "too"
+        assert self.heard(self.hot(other), "too", "two") == [(other, True)]
+
+    def test_a_word_that_the_lexicon_lacks_can_be_written(self) -> None:
+        assert self.heard(self.hot("toy"), "two") == [("toy", True)]
+
+    def test_what_cannot_be_favoured_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match="name single words"):
+            self.hot("two toy")
+        with pytest.raises(ConfigError, match="cannot be spelled: the words"):
+            self.hot("boy")
+        with pytest.raises(ConfigError, match="need a lexicon"):
+            BeamSearch(self.VOCABULARY.symbols, hot=self.hot("toy"))
+        with pytest.raises(ConfigError, match="too much for a hot word of 2 symbols; expected at most 200"):
+            self.heard(self.hot("toy", boost=201), "toy")
