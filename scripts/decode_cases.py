@@ -181,7 +181,7 @@ def spoken_letters(utterances: int) -> Case | None:
     """Return real posteriors: the bundled recogniser on the dev part of AN4, if it was prepared."""
     if not AN4.is_file():
         return None
-    recognizer = Recognizer.load()
+    recognizer = Recognizer.load("an4")
     rate = recognizer.bundle.description.features.sample_rate
     chosen = read_manifest(AN4)[:utterances]
     rows = tuple(recognizer.log_probs(audio.load(utterance.audio_path, rate)) for utterance in chosen)

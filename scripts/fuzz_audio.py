@@ -92,7 +92,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    recognizer = Recognizer.load()
+    recognizer = Recognizer.load("an4")
     generator = np.random.default_rng(options.seed)
     outcomes: Counter[str] = Counter()
     slowest, wrong = 0.0, 0

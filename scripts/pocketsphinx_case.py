@@ -42,11 +42,10 @@ def our_reader(recognizer: Recognizer) -> Callable[[Utterance], str]:
 
 def compare(model: str | None, utterances: Sequence[Utterance]) -> list[Row]:
     """Transcribe each utterance by all in turn; return word error rates and speeds."""
-    readers = {
-        "greedy": our_reader(Recognizer.load(model, decoding=DecodingOptions(is_greedy=True))),
-        "as the bundle decodes": our_reader(Recognizer.load(model)),
-        "pocketsphinx": pocketsphinx_reader(),
-    }
+    ours = Recognizer.load(model)
+    readers = {"as the bundle decodes": our_reader(ours), "pocketsphinx": pocketsphinx_reader()}
+    if ours.bundle.vocabulary.units != "phone":  # whose symbols are no words
+        readers["greedy"] = our_reader(Recognizer.load(model, decoding=DecodingOptions(is_greedy=True)))
     texts: dict[str, dict[str, str]] = {name: {} for name in readers}
     seconds: dict[str, list[float]] = {name: [] for name in readers}
     for reader in readers.values():  # what is compiled or loaded once

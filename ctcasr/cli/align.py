@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from enum import Enum
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -17,7 +18,7 @@ from ctcasr.cli.progress import bar
 from ctcasr.cli.transcribe import Precision
 from ctcasr.data import Utterance, read_manifest, write_manifest
 from ctcasr.errors import ConfigError, CtcAsrError, DataError
-from ctcasr.runtime import Recognizer
+from ctcasr.runtime import Recognizer, find_bundle, read_bundle
 from ctcasr.runtime.aligned import AlignedTranscript
 from ctcasr.runtime.alignment_formats import ALIGNMENT_FORMATS
 from ctcasr.runtime.alignment_text import name_unknown
@@ -26,7 +27,7 @@ from ctcasr.runtime.segmenting import LOW_CONFIDENCE, low_segments, segment_utte
 from ctcasr.text import Vocabulary
 
 if TYPE_CHECKING:
-    from ctcasr.runtime.alignment import AlignmentOptions
+    from ctcasr.runtime.aligned_utterances import AlignedUtterance
 
 # The functions import ctcasr.runtime.alignment themselves: with it comes numba, for which others should not wait.
 
@@ -49,7 +50,14 @@ def command(
         False, "--skip-audio", help="Between lines, before and after them more may be said than is written."
     ),
     skip_unknown: bool = typer.Option(
-        False, "--skip-unknown", help="Leave out characters that the model cannot write."
+        False,
+        "--skip-unknown",
+        help="Leave out characters that the model cannot write, or words that its dictionary lacks.",
+    ),
+    name_pronunciations: bool = typer.Option(
+        False,
+        "--name-pronunciations",
+        help="Of a manifest: mark words that are not said as usual, as `a(2)`, to train on phones.",
     ),
     segments_to: Path = typer.Option(
         None, "--segments-to", help="Write the lines as utterances of a training manifest."
@@ -81,12 +89,15 @@ def command(
     of an utterance's text, in seconds from the start of the utterance.
     """
     from ctcasr.cli.alignment_plot import check_length, draw_alignment
+    from ctcasr.runtime.aligned_utterances import align_utterances
     from ctcasr.runtime.alignment import AlignmentOptions, align_recording
 
     options = AlignmentOptions(skip_unknown, skip_audio)
     is_manifest = audio.suffix == ".jsonl"
     check_plot(plot)
     _check_usage(is_manifest, text, output, {"--format": form, "--segments-to": segments_to, "--plot": plot})
+    if name_pronunciations and not is_manifest:
+        raise ConfigError("--name-pronunciations is for a manifest (.jsonl); leave it out")
     taken = [path for path in (audio, text) if path is not None]
     for path in (output, segments_to, plot):
         if path is not None:
@@ -96,11 +107,13 @@ def command(
         check_length(audio)
     content = "" if is_manifest else _read_text(text)
     utterances = read_manifest(audio) if is_manifest else []
-    recognizer = Recognizer.load(
-        model, precision.value if precision else None, decoding=DecodingOptions(is_greedy=True)
-    )
+    texts = [utterance.text for utterance in utterances] or [content]
+    recognizer = _load(model, precision.value if precision else None, [] if skip_unknown else texts)
     if is_manifest:
-        _align_manifest(recognizer, utterances, options, threads, output, min_confidence)
+        found = align_utterances(
+            recognizer, utterances, options, name_pronunciations=name_pronunciations, threads=threads
+        )
+        _align_manifest(found, len(utterances), recognizer.bundle.vocabulary, output, min_confidence)
         return
     try:
         aligned = align_recording(recognizer, audio, content, options, threads=threads)
@@ -113,6 +126,18 @@ def command(
         draw_alignment(recognizer, audio, aligned, plot)
     if segments_to is not None:
         _write_segments(aligned, segments_to, min_confidence)
+
+
+def _load(model: str | None, precision: Literal["int8", "fp32"] | None, texts: list[str]) -> Recognizer:
+    """Load a bundle; words of the texts that its dictionary of phones lacks are guessed, and told."""
+    from ctcasr.runtime.guessed_words import with_guesses
+
+    bundle, guesses = with_guesses(read_bundle(find_bundle(model)), texts)
+    if guesses:
+        some = ", ".join(f"{word} ({' '.join(phones)})" for word, phones in islice(guesses.items(), 5))
+        more = f" and {len(guesses) - 5} more" if len(guesses) > 5 else ""
+        print(f"guessed how words are said that the dictionary lacks: {some}{more}", file=sys.stderr)
+    return Recognizer(bundle, precision, decoding=DecodingOptions(is_greedy=True))
 
 
 def _check_usage(
@@ -213,19 +238,16 @@ def _write_segments(aligned: AlignedTranscript, path: Path, min_confidence: floa
 
 
 def _align_manifest(
-    recognizer: Recognizer,
-    utterances: list[Utterance],
-    options: AlignmentOptions,
-    threads: int | None,
+    aligned: Iterable[AlignedUtterance],
+    count: int,
+    vocabulary: Vocabulary,
     output: Path,
     min_confidence: float,
 ) -> None:
     """Write the utterances that can be aligned, with their words' times; name the others, and end with exit code 1."""
-    from ctcasr.runtime.aligned_utterances import align_utterances
-
     done, low, skipped = [], 0, Counter[str]()
-    with bar("aligning", len(utterances)) as advance:
-        for found in align_utterances(recognizer, utterances, options, threads=threads):
+    with bar("aligning", count) as advance:
+        for found in aligned:
             advance()
             if found.error:
                 print(f"error: {found.error}", file=sys.stderr)
@@ -236,17 +258,17 @@ def _align_manifest(
                 low += 1
                 text = _short(found.utterance.text)
                 print(f"{found.utterance}: confidence {found.confidence:.3f}: {text}", file=sys.stderr)
-    failures = len(utterances) - len(done)
+    failures = count - len(done)
     if not done:
-        raise DataError(f"{output}: not written, none of the {len(utterances)} utterances can be aligned")
+        raise DataError(f"{output}: not written, none of the {count} utterances can be aligned")
     _write_manifest(output, done)
     if skipped:
-        print(f"left out {name_unknown(skipped, recognizer.bundle.vocabulary)}", file=sys.stderr)
+        print(f"left out {name_unknown(skipped, vocabulary)}", file=sys.stderr)
     if low:
         print(f"{low} of {len(done)} utterances have a confidence below {min_confidence:g}", file=sys.stderr)
     print(f"{output}: {len(done)} utterances with the times of their words", file=sys.stderr)
     if failures:
-        print(f"{failures} of {len(utterances)} utterances failed and are left out", file=sys.stderr)
+        print(f"{failures} of {count} utterances failed and are left out", file=sys.stderr)
         raise typer.Exit(1)
 
 

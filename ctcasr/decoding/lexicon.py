@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -135,22 +136,25 @@ class Lexicon:
             raise DataError(
                 f"{path}: cannot be read as UTF-8 text ({error}); expected `word symbol symbol ...` a line"
             ) from error
-        spelled: dict[str, list[Sequence[str]]] = {}
-        spelling = set(symbols[1:]) - {SPACE}
-        for number, line in enumerate(lines, 1):
+        numbers = {symbol: number for number, symbol in enumerate(symbols) if number and symbol != SPACE}
+        places: dict[str, int] = {}
+        spellings: dict[tuple[int, tuple[int, ...]], None] = {}
+        for number, line in enumerate(lines, 1):  # a bundle has 50,000 of them
             word, *pieces = line.split() or [""]
             if not word:
                 continue
-            unknown = sorted(set(pieces or word) - spelling)
-            if unknown:
+            try:
+                spelled = tuple([numbers[piece] for piece in pieces or word])
+            except KeyError:
+                unknown = sorted(set(pieces or word) - numbers.keys())
                 raise DataError(
                     f"{path}:{number}: the word {shown(word)} is spelled with {unknown[:5]}, not among the "
-                    f"{len(spelling)} symbols that spell words; correct the line, or drop it"
-                )
-            spelled.setdefault(word, []).append(pieces or list(word))
-        if not spelled:
+                    f"{len(numbers)} symbols that spell words; correct the line, or drop it"
+                ) from None
+            spellings[places.setdefault(word, len(places)), spelled] = None
+        if not places:
             raise DataError(f"{path}: has no words; expected `word symbol symbol ...` a line")
-        return cls.of_pieces(spelled, symbols, lambda word: spelled[word])
+        return cls(tuple(places), tuple(sorted(spellings, key=itemgetter(0))), kinds_of(symbols))
 
     def with_spellings(self, spelled: Iterable[tuple[str, Sequence[int]]]) -> Lexicon:
         """Return the lexicon with these words and the symbols that spell them; those known in any case are left out."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
+from ctcasr.compiling import kernel
 from ctcasr.decoding.hot_words import HotWords
 from ctcasr.decoding.lexicon import UNKNOWN, Lexicon, WordScores, lexicon_arrays, shown
 from ctcasr.decoding.search_types import (
@@ -179,11 +181,20 @@ def _lay_out(
         )
     bonus = np.full(len(names), settings.word_bonus)
     bonus[-1] += settings.unknown_cost or 0.0
-    bonus += [worth.get(word.casefold(), 0.0) for word in names]
-    arrays = _no_model() if model is None else model.arrays
-    unigrams = np.array([score_word(arrays, 0, number)[0] for number in numbers])
+    if worth:
+        bonus += [worth.get(word.casefold(), 0.0) for word in names]
+    unigrams = _unigrams(_no_model() if model is None else model.arrays, numbers)
     scores = WordScores(numbers, unigrams, bonus, settings.unknown_cost is not None)
     return lexicon_arrays(lexicon, scores, settings.lm_weight)
+
+
+@kernel
+def _unigrams(model: NGramArrays, words: Int32) -> npt.NDArray[np.float64]:
+    """Return the score of each word without a context."""
+    scores = np.empty(len(words))
+    for place in range(len(words)):
+        scores[place] = score_word(model, 0, words[place])[0]
+    return scores
 
 
 def _most_gain(words: LexiconArrays) -> float:

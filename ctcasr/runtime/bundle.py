@@ -21,7 +21,7 @@ from ctcasr.text import Units, Vocabulary, read_vocabulary
 TaskName = Literal["transcribe", "tag", "classify"]
 
 FORMAT_VERSION = 1
-DEFAULT = "an4"
+DEFAULT = "english"
 """The bundle inside the package that is used where none is named."""
 
 DESCRIPTION = "bundle.json"

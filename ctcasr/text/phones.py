@@ -41,20 +41,25 @@ class Pronunciations:
             raise DataError(
                 f"{path}: cannot be read as UTF-8 text ({error}); expected `word phone phone ...` a line"
             ) from error
-        found: dict[str, dict[tuple[str, ...], None]] = {}
-        for number, line in enumerate(lines, 1):
+        found: dict[str, tuple[tuple[str, ...], ...]] = {}
+        for number, line in enumerate(
+            lines, 1
+        ):  # a bundle's has 50,000: a second line costs as much as a word
             word, *phones = line.partition(" #")[0].split() or [""]
             if not word or line.startswith(";;;"):
                 continue
-            if not phones or {BLANK, SPACE} & set(phones):
+            if not phones or BLANK in phones or SPACE in phones:
                 raise DataError(
                     f"{path}:{number}: found {line.strip()!r}; expected a word and its phones, `word phone phone ...`"
                 )
-            variant = _VARIANT.fullmatch(word)
-            found.setdefault(variant[1] if variant else word, {})[tuple(phones)] = None
+            if word[-1] == ")" and (variant := _VARIANT.fullmatch(word)):
+                word = variant[1]
+            known, new = found.get(word, ()), tuple(phones)
+            if new not in known:
+                found[word] = (*known, new)
         if not found:
             raise DataError(f"{path}: has no words; expected `word phone phone ...` a line")
-        return cls({word: tuple(variants) for word, variants in found.items()})
+        return cls(found)
 
     def write(self, path: Path) -> None:
         """Write the dictionary as `read` reads it, whole or not at all."""

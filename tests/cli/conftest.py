@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from ctcasr.cli.main import main
+from ctcasr.runtime import bundle
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,12 @@ class Said:
     def errors(self) -> list[str]:
         """The lines of stderr that begin with `error: `."""
         return [line for line in self.err.splitlines() if line.startswith("error: ")]
+
+
+@pytest.fixture(autouse=True)
+def small_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands without `-m` take the model of letters: it writes without a lexicon, and loads at once."""
+    monkeypatch.setattr(bundle, "DEFAULT", "an4")
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ WORDS = SPOKEN.split()
 
 @pytest.fixture(scope="module")
 def recognizer() -> Recognizer:
-    return Recognizer.load()
+    return Recognizer.load("an4")
 
 
 @pytest.fixture
@@ -178,6 +178,8 @@ class TestUsage:
             (["align", SAMPLE], "error: TEXT is missing"),
             (["align", listed, text(), *out], "talk.txt: a manifest has the texts in it"),
             (["align", listed], "needs a name; give it with -o"),
+            (["align", listed, *out, "--name-pronunciations"], "only a model that writes phones"),
+            (["align", SAMPLE, text(), "--name-pronunciations"], "is for a manifest (.jsonl)"),
             (["align", listed, *out, "-f", "srt"], "--format is for an audio file"),
             (["align", listed, *out, "--segments-to", tmp_path / "s.jsonl"], "--segments-to is for an audio"),
         ]:
@@ -279,7 +281,7 @@ class TestLongRecordings:
         assert {u.text for u in listed} == {SPOKEN}
         assert all(u.audio_path.resolve() == path and len(u.words or ()) == len(WORDS) for u in listed)
         # What was cut out is what was said; the model may miss the last letter.
-        heard = {transcript.text for transcript in Recognizer.load().transcribe(listed[:8])}
+        heard = {transcript.text for transcript in Recognizer.load("an4").transcribe(listed[:8])}
         assert heard <= {SPOKEN, SPOKEN[:-1]}
 
     def test_where_nothing_fits_nothing_is_written(

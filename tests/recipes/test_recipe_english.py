@@ -17,6 +17,7 @@ from tests.recipes.layouts import ROOT, load_recipe, refusal, rows, run, write_w
 english = load_recipe("english")
 text = load_recipe("english", "prepare_text")
 lexicon = load_recipe("english", "prepare_lexicon")
+groups = load_recipe("english", "groups")
 
 
 def listed(folder: Path, lines: list[dict[str, object]]) -> None:
@@ -74,7 +75,7 @@ def pool(tmp_path: Path) -> Path:
 
 
 def test_the_configuration_is_valid() -> None:
-    assert read_config(ROOT / "recipes" / "english" / "config.toml").data.train.name == "train.jsonl"
+    assert read_config(ROOT / "recipes" / "english" / "config.toml").data.train.name == "train-phones.jsonl"
 
 
 def test_the_parts_hold_speakers_and_prompts_out(pool: Path) -> None:
@@ -152,3 +153,44 @@ def test_every_word_is_pronounced_and_the_letter_a_is_told_from_the_article(pool
 
 def test_a_dictionary_that_is_missing_is_an_error(pool: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "nothing.dict" in refusal(capsys, lexicon, pool / "nothing.dict", "--data", pool)
+
+
+def test_word_error_rates_by_group_of_speakers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, data = tmp_path / "source", tmp_path / "data"
+    books = source / "mini_librispeech" / "LibriSpeech"
+    books.mkdir(parents=True)
+    (books / "SPEAKERS.TXT").write_text(
+        "; a comment\n14   | F | train-clean-360 | 25.03 | A | B\n16 | M | x | 25 | C\n"
+    )
+    (source / "speechocean762").mkdir()
+    ages = [("1", 6, "m"), ("2", 16, "f"), ("3", 30, "f")]
+    (source / "speechocean762" / "manifest.jsonl").write_text(
+        "".join(
+            json.dumps({"speaker": speaker, "age": age, "gender": gender}) + "\n"
+            for speaker, age, gender in ages
+        )
+    )
+    data.mkdir()
+    speakers = [
+        "mini_librispeech-14",
+        "mini_librispeech-16",
+        *(f"speechocean762-{speaker}" for speaker, *_ in ages),
+    ]
+    write_manifest(
+        data / "test-all.jsonl",
+        [
+            Utterance(f"u{number}", tmp_path / "x.wav", 1.0, "one two", speaker=speaker)
+            for number, speaker in enumerate([*speakers, "fsdd-x"])
+        ],
+    )
+    hypotheses = tmp_path / "hypotheses.txt"
+    hypotheses.write_text("u0 one two\nu1 one\nu2\nu3 one two three\nu4 two two\nu5 nothing\n")
+    assert run(groups, hypotheses, "--source", source, "--data", data) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "| Mandarin speakers, 13 to 17 years | 1 | 2 | 50.00 |",
+        "| Mandarin speakers, children to 12 years | 1 | 2 | 100.00 |",
+        "| Mandarin speakers, women | 1 | 2 | 50.00 |",
+        "| audio books, men | 1 | 2 | 50.00 |",
+        "| audio books, women | 1 | 2 | 0.00 |",
+    ]
+    assert "SPEAKERS.TXT" in refusal(capsys, groups, hypotheses, "--source", data, "--data", data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import resources
 from itertools import pairwise
@@ -13,10 +14,12 @@ import soundfile as sf
 
 from ctcasr import audio
 from ctcasr.data import Utterance, read_manifest, write_manifest
-from ctcasr.runtime import Recognizer
+from ctcasr.errors import ConfigError
+from ctcasr.runtime import Recognizer, read_bundle
 from ctcasr.runtime.aligned_utterances import align_utterances
 from ctcasr.runtime.alignment import AlignmentOptions, align_recording, align_transcript
 from ctcasr.runtime.segmenting import low_segments, segment_utterances
+from ctcasr.text import PhoneVocabulary, Pronunciations
 
 SAMPLE = Path(str(resources.files("ctcasr"))) / "bundles" / "sample.wav"
 SPOKEN = SAMPLE.with_suffix(".txt").read_text(encoding="utf-8").strip()
@@ -25,12 +28,53 @@ SECONDS = audio.probe(SAMPLE).duration_seconds
 
 @pytest.fixture(scope="module")
 def recognizer() -> Recognizer:
-    return Recognizer.load()
+    return Recognizer.load("an4")
 
 
 @pytest.fixture(scope="module")
 def sample() -> Utterance:
     return Utterance("sample", SAMPLE, SECONDS, SPOKEN, where="train.jsonl:1")
+
+
+class TestNamedPronunciations:
+    SAID = Pronunciations(
+        {
+            "a": (("A",), ("B",), ("C",)),
+            "be": (("D", "E"), ("F", "G"), ("H", "I")),
+            "see": (("J",), ("K",), ("A",)),
+        }
+    )
+
+    @pytest.fixture
+    def writes_phones(self, tiny_bundle: Path) -> Recognizer:
+        read = read_bundle(tiny_bundle)
+        return Recognizer(replace(read, vocabulary=PhoneVocabulary.of(self.SAID)))
+
+    def test_the_text_says_what_was_aligned(
+        self, writes_phones: Recognizer, record: Callable[..., Path]
+    ) -> None:
+        vocabulary, named = writes_phones.bundle.vocabulary, 0
+        for seed in range(6):
+            heard = Utterance("u", record(seed=seed), 1.0, "a be, See be a")
+            (found,) = align_utterances(writes_phones, [heard], name_pronunciations=True)
+            (plain,) = align_utterances(writes_phones, [heard])
+            assert found.error == ""
+            assert plain.utterance.text == heard.text
+            assert found.utterance.words == plain.utterance.words
+            aligned = align_recording(writes_phones, heard.audio_path, heard.text)
+            spelled = [vocabulary.fit(word)[0] for word in found.utterance.text.split()]
+            assert vocabulary.decode(vocabulary.encode(" ".join(spelled))) == " ".join(
+                token.text for token in aligned.tokens
+            )
+            named += found.utterance.text.count("(")
+            (again,) = align_utterances(writes_phones, [found.utterance], name_pronunciations=True)
+            pairs = zip(found.utterance.text.split(), again.utterance.text.split(), strict=True)
+            assert all(before == after for before, after in pairs if "(" in before)  # what is named stays
+        assert named > 0
+
+    def test_a_model_of_letters_has_none(self, recognizer: Recognizer, sample: Utterance) -> None:
+        with pytest.raises(ConfigError, match="only a model that writes phones"):
+            align_utterances(recognizer, [sample], name_pronunciations=True)
 
 
 class TestUtterances:

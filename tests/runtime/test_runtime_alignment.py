@@ -36,7 +36,7 @@ def bundle(tiny_bundle: Path) -> Bundle:
 
 @pytest.fixture(scope="module")
 def recognizer() -> Recognizer:
-    return Recognizer.load()
+    return Recognizer.load("an4")
 
 
 @pytest.fixture(scope="module")

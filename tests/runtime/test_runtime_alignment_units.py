@@ -11,6 +11,7 @@ from ctcasr.errors import DataError
 from ctcasr.runtime import Bundle, read_bundle
 from ctcasr.runtime.aligned import AlignedTranscript
 from ctcasr.runtime.alignment import AlignmentOptions, align_log_probs
+from ctcasr.runtime.guessed_words import with_guesses
 from ctcasr.text import BLANK, SPACE, PhoneVocabulary, PieceVocabulary, Pronunciations, Vocabulary
 
 PHONES = PhoneVocabulary.of(
@@ -63,6 +64,17 @@ class TestPhones:
     ) -> None:
         aligned = align_log_probs(bundle_of(tiny_bundle, PHONES), spoken(path, 5), "two a to")
         assert [token.text for token in aligned.tokens] == expected
+
+    def test_unknown_words_are_guessed(self, tiny_bundle: Path) -> None:
+        bundle = bundle_of(tiny_bundle, PHONES)
+        richer, guesses = with_guesses(bundle, ["“Two,\nTOA a", "2 two to"])
+        assert set(guesses) == {"toa"}  # there is no digit in the dictionary
+        log_probs = spoken([0, *(PHONES.symbols.index(phone) for phone in guesses["toa"])], 5)
+        assert align_log_probs(richer, log_probs, "TOA").words[0].spelling == "toa"
+        assert richer.vocabulary.spellings("to") == bundle.vocabulary.spellings("to")
+        assert with_guesses(bundle, ["two a"]) == (bundle, {})
+        letters = bundle_of(tiny_bundle, LETTERS)
+        assert with_guesses(letters, ["xyz"]) == (letters, {})
 
     def test_unknown_words(self, tiny_bundle: Path) -> None:
         bundle = bundle_of(tiny_bundle, PHONES)

@@ -239,6 +239,7 @@ class TestFind:
         (folder / "no-bundle").mkdir()
         own_bundle.rename(folder / "tiny")
         monkeypatch.setattr(bundle_module, "_bundled_folder", lambda: folder)
+        monkeypatch.setattr(bundle_module, "DEFAULT", "an4")
         monkeypatch.chdir(tmp_path)
         return folder
 
@@ -286,5 +287,5 @@ class TestFind:
     def test_no_bundle_in_the_package(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bundle_module, "_bundled_folder", lambda: tmp_path / "none")
         assert bundled_names() == []
-        with pytest.raises(BundleError, match=r"'an4'.* the package has none;"):
+        with pytest.raises(BundleError, match=r"'english'.* the package has none;"):
             find_bundle(None)

@@ -78,7 +78,7 @@ def test_other_rates_are_resampled(recognizer: Recognizer, offline: Recognizer, 
 def test_the_sample_is_recognised() -> None:
     bundle = find_bundle("an4")
     spoken = audio.load(bundle.parent / "sample.wav", 16_000)
-    stream = Recognizer.load().stream()
+    stream = Recognizer.load("an4").stream()
     results = [result for chunk in np.array_split(spoken, 30) for result in stream.feed(chunk)]
     said = " ".join(segment.text for segment in finals(results + stream.finish()))
     assert said == (bundle.parent / "sample.txt").read_text().strip()

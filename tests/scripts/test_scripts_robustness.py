@@ -70,7 +70,7 @@ def test_each_condition_is_heard() -> None:
     """What the network is given differs from condition to condition, and not from run to run."""
 
     class Listener:
-        bundle = robustness.Recognizer.load().bundle
+        bundle = robustness.Recognizer.load("an4").bundle
 
         def __init__(self) -> None:
             self.heard: list[bytes] = []

@@ -44,7 +44,7 @@ def run_service(recognizer: Recognizer, settings: ServeSettings | None = None) -
 
 @pytest.fixture(scope="session")
 def recognizer() -> Recognizer:
-    return Recognizer.load()
+    return Recognizer.load("an4")
 
 
 @pytest.fixture(scope="session")
