@@ -52,7 +52,7 @@ UnknownCost = Annotated[
 HotwordBoost = Annotated[float | None, typer.Option(help="Added for each symbol of a hot word.")]
 PriorScale = Annotated[
     float | None,
-    typer.Option(help="Power of the priors that --decoder hmm divides by; default: the bundle's."),
+    typer.Option(help="Power of the symbols' priors by which scores are divided; default: the bundle's."),
 ]
 
 

@@ -47,8 +47,8 @@ def command(
     E.g. `ctcasr lm tune recipes/an4/data/dev.jsonl -m bundle --lm an4.npz`. From then on the bundle is decoded with
     them by default.
 
-    Of the HMM decoder (`--decoder hmm`; the default for a model that was trained on frames) the power of the priors is
-    tuned as well.
+    Where the bundle has priors (`ctcasr priors`) their power is tuned as well, which is worth a lot for models of
+    phones.
     """
     from ctcasr.runtime.tuning import tune, write_decoding  # with it comes numba
 
@@ -74,9 +74,10 @@ def command(
     if parts.model is None:
         raise ConfigError(f"{model}: carries no language model; name one with --lm")
     settings, rate = tune(recognizer, utterances, parts, _report)
-    parts = type(parts)(settings, parts.model, parts.lexicon)
+    parts = replace(parts, settings=settings)
+    scale = f"prior_scale {settings.prior_scale:g}, " if parts.priors is not None else ""
     typer.echo(
-        f"lm_weight {settings.lm_weight:g}, word_bonus {settings.word_bonus:g}: "
+        f"{scale}lm_weight {settings.lm_weight:g}, word_bonus {settings.word_bonus:g}: "
         f"WER {100 * rate:.2f} % on {manifest}"
     )
     if write:

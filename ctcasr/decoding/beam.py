@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ctcasr.ctc.aligning import align
 from ctcasr.decoding.endings import list_endings, spell
 from ctcasr.decoding.hot_words import HotWords
-from ctcasr.decoding.hypothesis import Hypothesis, Token, probabilities_of
+from ctcasr.decoding.hypothesis import Hypothesis, Token
 from ctcasr.decoding.lexicon import Lexicon
 from ctcasr.decoding.search import advance
 from ctcasr.decoding.search_graph import SearchGraph, build_graph
@@ -51,6 +51,7 @@ class BeamSearch:
         lexicon: Lexicon | None = None,
         model: NGramModel | None = None,
         hot: HotWords | None = None,
+        priors: Floats | None = None,
     ) -> None:
         """Prepare the lexicon, the language model and the hot words.
 
@@ -60,6 +61,7 @@ class BeamSearch:
             lexicon: words that may be written, those of hot words besides; without one, any symbols.
             model: over the lexicon's words, or over symbols where there is no lexicon.
             hot: phrases to favour.
+            priors: `(V,)` of the symbols; `settings.prior_scale` says by which power of them posteriors are divided.
 
         Raises:
             ConfigError: the parts do not fit each other.
@@ -67,10 +69,11 @@ class BeamSearch:
         self.settings = settings or BeamSettings()
         self._plain: SearchGraph | None = None
         if hot is not None and hot.phrases:
-            self._plain = build_graph(symbols, self.settings, lexicon, model, replace(hot, boost=0.0))
+            plain = replace(hot, boost=0.0)
+            self._plain = build_graph(symbols, self.settings, lexicon, model, plain, priors)
             if lexicon is not None:
                 lexicon = lexicon.with_spellings(hot.words)
-        self._graph = build_graph(symbols, self.settings, lexicon, model, hot)
+        self._graph = build_graph(symbols, self.settings, lexicon, model, hot, priors)
 
     def decode(self, log_probs: Floats, *, best: int = 1) -> list[Hypothesis]:
         """Return the `best` hypotheses, the most probable first; equal ones by their symbols' numbers.
@@ -111,16 +114,11 @@ class BeamStream:
         graph = self._graph
         # A copy, of one kind: the kernels compile once, and symbols' frames are found after the caller has gone on.
         rows = np.array(log_probs, np.float32, order="C")
-        probabilities = probabilities_of(rows)
-        if rows.shape[1] != len(graph.symbols):
-            raise DataError(
-                f"log_probs have {rows.shape[1]} symbols, the decoder has {len(graph.symbols)}; expected "
-                "the log-probabilities of the same model"
-            )
+        frames = graph.probabilities(rows)
         self._pieces.append(rows)
         step = max(1, MAX_NODES // graph.weights.beam)
         for start in range(0, len(rows), step):
-            self._advance(Frames(rows[start : start + step], probabilities[start : start + step]))
+            self._advance(Frames(*(values[start : start + step] for values in frames)))
 
     def _advance(self, frames: Frames) -> None:
         """Search on; the memory of prefixes that are out of reach by now is given back."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ctcasr.compiling import kernel
 from ctcasr.decoding.hot_words import HotWords
+from ctcasr.decoding.hypothesis import probabilities_of
 from ctcasr.decoding.lexicon import UNKNOWN, Lexicon, WordScores, lexicon_arrays, shown
 from ctcasr.decoding.search_types import (
     FRESH,
@@ -23,6 +24,7 @@ from ctcasr.decoding.search_types import (
     PICK,
     SLOT,
     TOKEN_LM,
+    Frames,
     HotArrays,
     Int32,
     LexiconArrays,
@@ -32,7 +34,7 @@ from ctcasr.decoding.search_types import (
 )
 from ctcasr.decoding.settings import BeamSettings
 from ctcasr.decoding.survival import keep_reachable
-from ctcasr.errors import ConfigError
+from ctcasr.errors import ConfigError, DataError
 from ctcasr.lm import NGramModel
 from ctcasr.lm.automaton import NGramArrays, score_word
 
@@ -48,6 +50,7 @@ class SearchGraph:
         lexicon, model, hot, weights: the same and the settings, for the kernels.
         start_state: of the language model at the beginning of an utterance.
         end_word: of the language model, scored at the end of an utterance; -1 without a model.
+        log_priors: `(V,)` of the symbols, times their scale; None where posteriors are searched as they are.
     """
 
     symbols: tuple[str, ...]
@@ -59,6 +62,29 @@ class SearchGraph:
     weights: SearchWeights
     start_state: int
     end_word: int
+    log_priors: npt.NDArray[np.float32] | None = None
+
+    def probabilities(self, log_probs: npt.NDArray[np.float32]) -> Frames:
+        """Return what is searched: log-probabilities `(T', V)`, divided by priors if there are any, and their values.
+
+        A symbol's score is its posterior over a power of its prior, as in a hybrid of network and HMM (Bourlard and
+        Morgan 1994; for networks trained with CTC, Miao et al. 2015, "EESEN", section 3); here a frame's scores are
+        normalised again, so that thresholds and weights keep their meaning.
+
+        Raises:
+            DataError: they are not normalised log-probabilities of this model's symbols.
+        """
+        values = probabilities_of(log_probs)
+        if log_probs.shape[1] != len(self.symbols):
+            raise DataError(
+                f"log_probs have {log_probs.shape[1]} symbols, the decoder has {len(self.symbols)}; expected "
+                "the log-probabilities of the same model"
+            )
+        if self.log_priors is None:
+            return Frames(log_probs, values)
+        scores = log_probs - self.log_priors
+        scores -= np.logaddexp.reduce(scores, axis=1, keepdims=True)
+        return Frames(scores, np.exp(scores))
 
     @cached_property
     def arrays(self) -> SearchArrays:
@@ -99,6 +125,7 @@ def build_graph(
     lexicon: Lexicon | None,
     model: NGramModel | None,
     hot_words: HotWords | None,
+    priors: npt.NDArray[np.floating] | None = None,
 ) -> SearchGraph:
     """Lay out the parts of a search; see `BeamSearch`.
 
@@ -143,7 +170,22 @@ def build_graph(
         weights=weights,
         start_state=0 if model is None else model.start_state,
         end_word=-1 if model is None else model.end_word,
+        log_priors=_log_priors(symbols, settings, priors),
     )
+
+
+def _log_priors(
+    symbols: Sequence[str], settings: BeamSettings, priors: npt.NDArray[np.floating] | None
+) -> npt.NDArray[np.float32] | None:
+    if not settings.prior_scale:
+        return None
+    if priors is None or priors.shape != (len(symbols),) or not (priors > 0).all():
+        found = "none" if priors is None else f"an array of shape {priors.shape}, from {priors.min():.3g} on"
+        raise ConfigError(
+            f"prior_scale = {settings.prior_scale:g} needs a prior above 0 of each of the {len(symbols)} symbols, "
+            f"found {found}; estimate them with `ctcasr priors`, or set prior_scale to 0"
+        )
+    return (settings.prior_scale * np.log(priors)).astype(np.float32)
 
 
 def _symbols_alone(symbols: Sequence[str], settings: BeamSettings, model: NGramModel | None) -> LexiconArrays:

@@ -32,6 +32,12 @@ class BeamSettings(BaseModel):
         description="added for a word outside the lexicon; none at all are written by default",
     )
     hotword_boost: float = Field(1.0, ge=0, le=100, description="added for each symbol of a hot word")
+    prior_scale: float = Field(
+        0.0,
+        ge=0,
+        le=2,
+        description="power of the symbols' priors by which their posteriors are divided; 0: none",
+    )
 
 
 class HmmSettings(BaseModel):

@@ -147,7 +147,14 @@ def _beam_decoder(bundle: Bundle, options: DecodingOptions, calibration: WordCal
     if options.hot_words and vocabulary.units == "phone" and parts.lexicon is not None:
         encode = _speller(parts.lexicon, vocabulary)
     hot = hot_words(options.hot_words, encode, kinds_of(vocabulary.symbols), parts.settings.hotword_boost)
-    search = BeamSearch(vocabulary.symbols, parts.settings, lexicon=parts.lexicon, model=parts.model, hot=hot)
+    search = BeamSearch(
+        vocabulary.symbols,
+        parts.settings,
+        lexicon=parts.lexicon,
+        model=parts.model,
+        hot=hot,
+        priors=parts.priors,
+    )
     _warm_up(lambda log_probs: search.decode(log_probs)[0], len(vocabulary))
     is_own = options.language_model is None and options.lexicon is None
     return Decoder(

@@ -53,11 +53,12 @@ class DecodingOptions:
 
 @dataclass(frozen=True)
 class Parts:
-    """A beam search's settings, language model and lexicon."""
+    """A beam search's settings, language model and lexicon, and the priors of the symbols if there are any."""
 
     settings: BeamSettings
     model: NGramModel | None = None
     lexicon: Lexicon | None = None
+    priors: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,24 @@ def decoding_parts(bundle: Bundle, options: DecodingOptions) -> Parts:
         lexicon is None and "unknown_cost" not in options.settings
     ):  # the bundle's, without the bundle's lexicon
         settings = settings.model_copy(update={"unknown_cost": None})
-    return Parts(settings, model, lexicon)
+    return Parts(settings, model, lexicon, _priors_of_symbols(bundle, settings))
+
+
+def _priors_of_symbols(bundle: Bundle, settings: BeamSettings) -> npt.NDArray[np.float64] | None:
+    """Return the priors of a bundle's symbols, `(V,)`.
+
+    Raises:
+        ConfigError: the settings need them, and there are none.
+    """
+    priors = bundle.priors()
+    if priors is not None:
+        return np.exp(bundle.topology.merged(np.log(priors)[None])[0])
+    if settings.prior_scale:
+        raise ConfigError(
+            f"{bundle.folder}: has no {PRIORS}, which prior_scale = {settings.prior_scale:g} needs; estimate them with "
+            f"`ctcasr priors MANIFEST -m {bundle.folder}`"
+        )
+    return None
 
 
 def _read_words(bundle: Bundle, options: DecodingOptions) -> tuple[NGramModel | None, Lexicon | None]:

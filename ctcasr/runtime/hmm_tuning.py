@@ -14,6 +14,7 @@ from ctcasr.errors import DataError
 from ctcasr.runtime.decoder import hmm_search
 from ctcasr.runtime.decoding_parts import HmmParts
 from ctcasr.runtime.recognizer import Recognizer
+from ctcasr.runtime.tuning import best_place
 from ctcasr.runtime.words import texts_of
 from ctcasr.scoring import align
 
@@ -78,19 +79,13 @@ def tune_hmm(
                 continue
             tried = [best.settings.model_copy(update={name: float(value)}) for value in grid]
             errors = [errors_of(settings) for settings in tried]
-            place = _best_place(errors)
+            place = best_place(errors)
             if errors[place] <= best.errors:
                 best = Trial(tried[place], errors[place], spoken)
         report(number + 1, best)
         if best.settings == before.settings:
             break
     return best
-
-
-def _best_place(errors: Sequence[int]) -> int:
-    """Return where the errors are least, averaged with those on either side; the first of equal places."""
-    padded = np.pad(np.array(errors, np.float64), 1, mode="edge")
-    return int(np.lib.stride_tricks.sliding_window_view(padded, 3).mean(axis=1).argmin())
 
 
 def _errors(

@@ -1,8 +1,9 @@
-"""Find the weight of a language model and the bonus of a word on held-out speech.
+"""Find the weight of a language model, the bonus of a word and the power of priors on held-out speech.
 
 The search is not run once for each pair of weights. It lists the best hypotheses of each utterance with their
 scores apart; any pair only weighs these anew. As the list was made with one pair, it is made again with the
-chosen one and the two are joined, until the choice stays.
+chosen one and the two are joined, until the choice stays. Priors change the scores themselves: their power is found
+before, by decoding with each, and once more with the weights that were found.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ BEST = 100
 """Hypotheses of an utterance that are weighed."""
 
 MAX_ROUNDS = 4
+
+PRIOR_SCALES = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
+MAX_SCALINGS = 2
 
 
 @dataclass(frozen=True)
@@ -91,10 +95,12 @@ def tune(
 ) -> tuple[BeamSettings, float]:
     """Return the settings with the best weights for a manifest, and the word error rate that they decode to.
 
+    Where there are priors, their power is chosen as well.
+
     Args:
         recognizer: of the bundle; its network runs once over the utterances.
         utterances: held-out speech with transcripts; not the test set.
-        parts: settings to start from, language model and lexicon.
+        parts: settings to start from, language model, lexicon, and priors if there are any.
         report: is told the choice of each round.
 
     Raises:
@@ -107,36 +113,70 @@ def tune(
     spoken = sum(map(len, references.values()))
     if not spoken:
         raise DataError("the manifest has no words to tune on; give held-out speech with transcripts")
-    found: dict[str, dict[tuple[str, ...], Candidate]] = {identity: {} for identity in references}
+    speech = _Speech(recognizer.bundle, references, log_probs, spoken)
+    if parts.priors is None:
+        settings = _weighed(speech, parts, report)
+    for attempt in range(MAX_SCALINGS if parts.priors is not None else 0):
+        scale = _best_scale(speech, parts)
+        if attempt and scale == parts.settings.prior_scale:
+            break
+        parts = replace(parts, settings=parts.settings.model_copy(update={"prior_scale": scale}))
+        settings = _weighed(speech, parts, report)
+        parts = replace(parts, settings=settings)
+    return settings, _collect(speech, replace(parts, settings=settings), {}) / spoken
+
+
+@dataclass(frozen=True)
+class _Speech:
+    """What is decoded again and again: the words that were said, their number, and the network's scores."""
+
+    bundle: Bundle
+    references: Mapping[str, list[str]]
+    log_probs: Mapping[str, npt.NDArray[np.float32]]
+    spoken: int
+
+
+def _best_scale(speech: _Speech, parts: Parts) -> float:
+    """Return the power of the priors with the fewest errors, neighbours counted in."""
+    tried = [parts.settings.model_copy(update={"prior_scale": scale}) for scale in PRIOR_SCALES]
+    return PRIOR_SCALES[
+        best_place([_collect(speech, replace(parts, settings=settings), {}) for settings in tried])
+    ]
+
+
+def best_place(errors: Sequence[int]) -> int:
+    """Return where the errors are least, averaged with those on either side; the first of equal places."""
+    padded = np.pad(np.array(errors, np.float64), 1, mode="edge")
+    return int(np.lib.stride_tricks.sliding_window_view(padded, 3).mean(axis=1).argmin())
+
+
+def _weighed(speech: _Speech, parts: Parts, report: Callable[[int, Choice], None]) -> BeamSettings:
+    """Return the settings with the best weights."""
+    found: dict[str, dict[tuple[str, ...], Candidate]] = {identity: {} for identity in speech.references}
     settings, chosen = parts.settings, None
     for number in range(MAX_ROUNDS):
-        _collect(recognizer.bundle, replace(parts, settings=settings), references, log_probs, found)
-        choice = choose([list(candidates.values()) for candidates in found.values()], spoken)
+        _collect(speech, replace(parts, settings=settings), found)
+        choice = choose([list(candidates.values()) for candidates in found.values()], speech.spoken)
         report(number + 1, choice)
         if chosen is not None and (choice.lm_weight, choice.word_bonus) == chosen:
             break
         chosen = (choice.lm_weight, choice.word_bonus)
         settings = settings.model_copy(update={"lm_weight": chosen[0], "word_bonus": chosen[1]})
-    decoded = _collect(recognizer.bundle, replace(parts, settings=settings), references, log_probs, {})
-    return settings, decoded / spoken
+    return settings
 
 
-def _collect(
-    bundle: Bundle,
-    parts: Parts,
-    references: Mapping[str, list[str]],
-    log_probs: Mapping[str, npt.NDArray[np.float32]],
-    found: dict[str, dict[tuple[str, ...], Candidate]],
-) -> int:
+def _collect(speech: _Speech, parts: Parts, found: dict[str, dict[tuple[str, ...], Candidate]]) -> int:
     """Add the hypotheses of a search to those found; return the errors of the best ones."""
-    search = BeamSearch(bundle.vocabulary.symbols, parts.settings, lexicon=parts.lexicon, model=parts.model)
-    errors = 0
-    for identity, rows in log_probs.items():
+    vocabulary, errors = speech.bundle.vocabulary, 0
+    search = BeamSearch(
+        vocabulary.symbols, parts.settings, lexicon=parts.lexicon, model=parts.model, priors=parts.priors
+    )
+    for identity, rows in speech.log_probs.items():
         for rank, hypothesis in enumerate(search.decode(rows, best=BEST if found else 1)):
-            words = texts_of(hypothesis, bundle.vocabulary)
+            words = texts_of(hypothesis, vocabulary)
             known = found.get(identity, {})
             if words not in known or rank == 0:
-                wrong = align(references[identity], words).counts.errors
+                wrong = align(speech.references[identity], words).counts.errors
                 errors += wrong if rank == 0 else 0
                 units = len(words) if parts.lexicon is not None else len(hypothesis.ids)
                 known[words] = Candidate(hypothesis.acoustic_log_prob, hypothesis.lm_log_prob, units, wrong)
@@ -165,4 +205,4 @@ def write_decoding(bundle: Bundle, parts: Parts | HmmParts) -> None:
     change_bundle(bundle, {name: parts.settings, "confidence": confidence}, write_parts)
 
 
-__all__ = ["Candidate", "Choice", "choose", "tune", "write_decoding"]
+__all__ = ["Candidate", "Choice", "best_place", "choose", "tune", "write_decoding"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,22 @@ class TestNamedDecoders:
         common = ["transcribe", *recordings, "-m", hybrid, "-f", "json", "--decoder", "hmm", "--lm", model]
         assert ctcasr(*common, option, low).out != ctcasr(*common, option, high).out
 
+    def test_the_beam_search_divides_by_priors_too(
+        self, ctcasr: Run, hybrid: Path, recordings: list[Path], manifest: Path, words: Path, model: Path
+    ) -> None:
+        common = ["transcribe", *recordings, "-m", hybrid, "-f", "json", "--lexicon", words]
+        plain = ctcasr(*common).out
+        assert ctcasr(*common, "--prior-scale", 0).out == plain
+        assert ctcasr(*common, "--prior-scale", 1.5).out != plain
+        said = ctcasr("lm", "tune", manifest, "-m", hybrid, "--lm", model, "--beam-size", 16)
+        found = re.match(r"prior_scale (\S+), lm_weight (\S+), word_bonus (\S+): WER (\S+) % on ", said.out)
+        assert (said.code, found is not None) == (0, True)
+        assert found is not None
+        assert f"%WER {found[4]} " in ctcasr("evaluate", manifest, "-m", hybrid).out
+        decoding = read_bundle(hybrid).description.decoding
+        assert decoding is not None
+        assert decoding.prior_scale == float(found[1])
+
     @pytest.mark.parametrize(
         ("options", "message"),
         [
@@ -128,7 +145,7 @@ class TestNamedDecoders:
             (["--decoder", "trim", "--beam-size", "3"], "trimming has no beam"),
             (["--decoder", "hmm", "--hotword", "ab"], "the HMM decoder has no hot words"),
             (["--decoder", "hmm", "--unknown-cost", "-3"], "the HMM decoder has no unknown_cost"),
-            (["--prior-scale", "0.5"], "the beam search has no prior_scale"),
+            (["--prior-scale", "0.5"], "has no priors.npy, which prior_scale = 0.5 needs"),
             (["--decoder", "hmm", "--prior-scale", "3"], "prior_scale = 3.0: input should be less than"),
             (["--decoder", "hmm", "--nbest", "2", "-f", "json"], "the HMM decoder has no several hypotheses"),
         ],

@@ -306,3 +306,45 @@ def test_parts_that_do_not_fit_are_refused(word_model: NGramModel) -> None:
     phones = Lexicon.of_pieces(["ha"], ["<blank>", "A", "B"], lambda _: [["A", "B"]])
     with pytest.raises(ConfigError, match="where words begin"):
         BeamSearch(["<blank>", "A", "B"], BeamSettings(unknown_cost=-1.0), lexicon=phones)
+
+
+def with_priors(log_probs: np.ndarray, priors: np.ndarray, scale: float) -> np.ndarray:
+    scores = log_probs.astype(np.float64) - scale * np.log(priors)
+    return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+
+
+class TestPriors:
+    SYMBOLS = ("<blank>", *"abc")
+
+    @settings(max_examples=40, deadline=None)
+    @given(seed=st.integers(0, 10**6), frames=st.integers(1, 6), scale=st.floats(0, 2))
+    def test_scores_are_posteriors_over_a_power_of_the_priors(
+        self, seed: int, frames: int, scale: float
+    ) -> None:
+        log_probs, priors = (
+            log_probs_of(seed, frames, 4),
+            np.random.default_rng(seed).dirichlet(np.ones(4)) + 1e-6,
+        )
+        search = BeamSearch(self.SYMBOLS, BeamSettings(**UNBOUNDED, prior_scale=scale), priors=priors)
+        expected = labelling_log_probs(with_priors(log_probs, priors, scale))
+        for hypothesis in search.decode(log_probs, best=10**6):
+            assert hypothesis.log_prob == pytest.approx(expected[hypothesis.ids], abs=1e-4)
+        stream = search.stream()
+        for row in log_probs:
+            stream.feed(row[None])
+        assert stream.finish()[0].ids == search.decode(log_probs)[0].ids
+
+    def test_confidences_are_the_networks(self) -> None:
+        rows = np.log(np.array([[0.1, 0.5, 0.3, 0.1], [0.7, 0.1, 0.1, 0.1]], np.float32))
+        priors = np.array([0.25, 0.6, 0.05, 0.1])
+        found = BeamSearch(self.SYMBOLS, BeamSettings(prior_scale=1.0), priors=priors).decode(rows)[0]
+        assert [self.SYMBOLS[number] for number in found.ids] == ["b"]
+        assert found.tokens[0].confidence == pytest.approx(0.3)
+
+    @pytest.mark.parametrize("priors", [None, np.full(3, 1 / 3), np.array([0.5, 0.5, 0, 0])])
+    def test_priors_that_do_not_fit_are_refused(self, priors: np.ndarray | None) -> None:
+        with pytest.raises(
+            ConfigError, match=r"prior_scale = 0\.5 needs a prior above 0 of each of the 4 symbols"
+        ):
+            BeamSearch(self.SYMBOLS, BeamSettings(prior_scale=0.5), priors=priors)
+        BeamSearch(self.SYMBOLS, BeamSettings(), priors=priors)
