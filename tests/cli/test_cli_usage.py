@@ -26,6 +26,7 @@ VERBS = [
     "calibrate",
     "doctor",
     "priors",
+    "pronounce",
     "serve",
     "tag",
     "classify",

@@ -7,13 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from ctcasr.runtime import Recognizer, bundled_names, read_bundle
+from ctcasr import audio
+from ctcasr.runtime import Recognizer, bundled_names, find_bundle, read_bundle
+from ctcasr.runtime.decoder import DecodingOptions
 
 BUNDLES = Path(str(resources.files("ctcasr"))) / "bundles"
 
 
+NAMES = ["an4", "english"]
+"""What is bundled, the default last."""
+
+
 def test_the_default_is_bundled() -> None:
-    assert "an4" in bundled_names()
+    assert bundled_names() == NAMES
+    assert find_bundle(None) == BUNDLES / "english"
 
 
 @pytest.mark.parametrize("name", ["sample.wav", "sample.txt"])
@@ -21,22 +28,43 @@ def test_the_sample_is_there(name: str) -> None:
     assert (BUNDLES / name).is_file()
 
 
-def test_the_sample_is_recognised() -> None:
-    transcript = next(Recognizer.load().transcribe([BUNDLES / "sample.wav"]))
+@pytest.mark.parametrize("name", [None, *NAMES])
+def test_the_sample_is_recognised(name: str | None) -> None:
+    transcript = next(Recognizer.load(name).transcribe([BUNDLES / "sample.wav"]))
     assert transcript.error == ""
     assert transcript.text == (BUNDLES / "sample.txt").read_text(encoding="utf-8").strip() != ""
 
 
-def test_it_is_small() -> None:
-    assert sum(path.stat().st_size for path in (BUNDLES / "an4").rglob("*")) < 10e6
+@pytest.mark.parametrize(("name", "bytes_at_most"), [("an4", 10e6), ("english", 30e6)])
+def test_it_is_small(name: str, bytes_at_most: float) -> None:
+    assert sum(path.stat().st_size for path in (BUNDLES / name).rglob("*")) < bytes_at_most
 
 
-def test_it_says_where_it_comes_from() -> None:
-    description = read_bundle(BUNDLES / "an4").description
-    assert description.name == "an4"
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_where_it_comes_from(name: str) -> None:
+    description = read_bundle(BUNDLES / name).description
+    assert description.name == name
     assert description.licence
     assert description.training is not None
-    assert (BUNDLES / "an4" / "README.md").is_file()
+    assert (BUNDLES / name / "README.md").is_file()
+
+
+def test_the_english_one_writes_words_and_knows_how_sure_it_is() -> None:
+    recognizer = Recognizer.load("english")
+    assert recognizer.bundle.vocabulary.units == "phone"
+    assert not recognizer.writes_phones
+    assert recognizer.bundle.description.confidence is not None
+    transcript = next(recognizer.transcribe([BUNDLES / "sample.wav"]))
+    assert [word.text for word in transcript.words] == transcript.text.split()
+    assert all(0 < word.confidence <= 1 for word in transcript.words)
+
+
+def test_streams_and_hot_words_work_with_it() -> None:
+    waveform = audio.load(BUNDLES / "sample.wav", 16_000)
+    stream = Recognizer.load("english", decoding=DecodingOptions(hot_words=("seven",))).stream()
+    results = [*stream.feed(waveform[:20_000]), *stream.feed(waveform[20_000:]), *stream.finish()]
+    said = " ".join(result.segment.text for result in results if result.is_final).split()
+    assert {"seven", "one", "three"} <= set(said)
 
 
 def test_it_holds_no_pickle() -> None:
@@ -44,6 +72,8 @@ def test_it_holds_no_pickle() -> None:
         ".json",
         ".txt",
         ".onnx",
+        ".npz",
+        ".npy",
         ".md",
         ".wav",
     }

@@ -283,7 +283,7 @@ class TestTranscripts:
     def test_speech_is_recognised_across_windows(self) -> None:
         """The sample four times over, with pauses: the words are those of the sample, four times."""
         recognizer = Recognizer.load(
-            long_audio=LongAudioSettings(WindowSettings(5.0, 3.0, 1.0), PauseSettings(2.0))
+            "an4", long_audio=LongAudioSettings(WindowSettings(5.0, 3.0, 1.0), PauseSettings(2.0))
         )
         spoken = audio.load(SAMPLE, 16_000)
         once = recognizer.transcribe_waveform(spoken).text.split()

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from ctcasr.data import Utterance, write_manifest
-from ctcasr.runtime import find_bundle
+from ctcasr.runtime import bundle, find_bundle
 from scripts import robustness
 
 SAMPLE = find_bundle(None).parent / "sample.wav"
@@ -36,6 +36,7 @@ def manifest(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(bundle, "DEFAULT", "an4")
         monkeypatch.setattr("sys.argv", ["robustness.py", *map(str, arguments)])
         try:
             code = robustness.main()
