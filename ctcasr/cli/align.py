@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from enum import Enum
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
+from ctcasr.cli.guesses import with_told_guesses
 from ctcasr.cli.plotting import check_plot
 from ctcasr.cli.progress import bar
 from ctcasr.cli.transcribe import Precision
@@ -107,8 +107,12 @@ def command(
         check_length(audio)
     content = "" if is_manifest else _read_text(text)
     utterances = read_manifest(audio) if is_manifest else []
-    texts = [utterance.text for utterance in utterances] or [content]
-    recognizer = _load(model, precision.value if precision else None, [] if skip_unknown else texts)
+    bundle = read_bundle(find_bundle(model))
+    if not skip_unknown:
+        bundle = with_told_guesses(bundle, [utterance.text for utterance in utterances] or [content])
+    recognizer = Recognizer(
+        bundle, precision.value if precision else None, decoding=DecodingOptions(is_greedy=True)
+    )
     if is_manifest:
         found = align_utterances(
             recognizer, utterances, options, name_pronunciations=name_pronunciations, threads=threads
@@ -126,18 +130,6 @@ def command(
         draw_alignment(recognizer, audio, aligned, plot)
     if segments_to is not None:
         _write_segments(aligned, segments_to, min_confidence)
-
-
-def _load(model: str | None, precision: Literal["int8", "fp32"] | None, texts: list[str]) -> Recognizer:
-    """Load a bundle; words of the texts that its dictionary of phones lacks are guessed, and told."""
-    from ctcasr.runtime.guessed_words import with_guesses
-
-    bundle, guesses = with_guesses(read_bundle(find_bundle(model)), texts)
-    if guesses:
-        some = ", ".join(f"{word} ({' '.join(phones)})" for word, phones in islice(guesses.items(), 5))
-        more = f" and {len(guesses) - 5} more" if len(guesses) > 5 else ""
-        print(f"guessed how words are said that the dictionary lacks: {some}{more}", file=sys.stderr)
-    return Recognizer(bundle, precision, decoding=DecodingOptions(is_greedy=True))
 
 
 def _check_usage(

@@ -21,6 +21,7 @@ from ctcasr.cli.decoding import (
     WordBonus,
     decoding_options,
 )
+from ctcasr.cli.guesses import with_told_guesses
 from ctcasr.cli.progress import bar
 from ctcasr.cli.scoring import (
     NONE,
@@ -109,6 +110,9 @@ def command(
         prior_scale=prior_scale,
     )
     recognizer = Recognizer.load(model, precision.value if precision else None, decoding=options)
+    if recognizer.writes_phones:
+        bundle = with_told_guesses(recognizer.bundle, (utterance.text for utterance in utterances))
+        recognizer = Recognizer(bundle, precision.value if precision else None, decoding=options)
     written = {utterance.id: _reference(recognizer, utterance) for utterance in utterances}
     texts: dict[str, str] = {}
     failures = 0

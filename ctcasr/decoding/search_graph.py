@@ -185,7 +185,7 @@ def _log_priors(
             f"prior_scale = {settings.prior_scale:g} needs a prior above 0 of each of the {len(symbols)} symbols, "
             f"found {found}; estimate them with `ctcasr priors`, or set prior_scale to 0"
         )
-    return (settings.prior_scale * np.log(priors)).astype(np.float32)
+    return np.asarray(settings.prior_scale * np.log(priors), np.float32)
 
 
 def _symbols_alone(symbols: Sequence[str], settings: BeamSettings, model: NGramModel | None) -> LexiconArrays:

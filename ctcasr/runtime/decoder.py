@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -143,7 +143,7 @@ def _beam_decoder(bundle: Bundle, options: DecodingOptions, calibration: WordCal
         hotword_boost=bool(options.hot_words),
     )
     vocabulary, topology = bundle.vocabulary, bundle.topology
-    encode = vocabulary.encode
+    encode: Callable[[str], Iterable[int]] = vocabulary.encode
     if options.hot_words and vocabulary.units == "phone" and parts.lexicon is not None:
         encode = _speller(parts.lexicon, vocabulary)
     hot = hot_words(options.hot_words, encode, kinds_of(vocabulary.symbols), parts.settings.hotword_boost)

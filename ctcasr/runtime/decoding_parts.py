@@ -120,7 +120,7 @@ def _priors_of_symbols(bundle: Bundle, settings: BeamSettings) -> npt.NDArray[np
     """
     priors = bundle.priors()
     if priors is not None:
-        return np.exp(bundle.topology.merged(np.log(priors)[None])[0])
+        return np.asarray(np.exp(bundle.topology.merged(np.log(priors)[None])[0]), np.float64)
     if settings.prior_scale:
         raise ConfigError(
             f"{bundle.folder}: has no {PRIORS}, which prior_scale = {settings.prior_scale:g} needs; estimate them with "

@@ -54,8 +54,9 @@ def table(
     """Return the lines of the table; utterances of speakers without a group are left out."""
     members: dict[str, list[Utterance]] = defaultdict(list)
     for utterance in utterances:
-        if utterance.speaker in groups and utterance.id in hypotheses:
-            members[groups[utterance.speaker]].append(utterance)
+        group = groups.get(utterance.speaker or "")
+        if group is not None and utterance.id in hypotheses:
+            members[group].append(utterance)
     lines = ["| group | speakers | words | WER % |", "|---|---|---|---|"]
     for group, found in sorted(members.items()):
         references = {utterance.id: utterance.text for utterance in found}
