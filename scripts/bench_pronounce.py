@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmark_table import Row, report
@@ -46,11 +47,10 @@ def our_guesser(known: Pronunciations) -> Guesser:
     return lambda words: {word: pronouncer.pronounce(word)[0].phones for word in words}
 
 
-def peer_guesser(known: Pronunciations) -> Guesser:
-    """Return phonetisaurus, trained."""
+def peer_guesser(folder: Path, known: Pronunciations) -> Guesser:
+    """Return phonetisaurus, trained; its model lies in a folder."""
     import phonetisaurus
 
-    folder = Path(tempfile.mkdtemp(prefix="bench-pronounce-"))
     lexicon = {word: [list(phones) for phones in variants] for word, variants in known.by_word.items()}
     phonetisaurus.train(lexicon, folder / "model.fst")
     return lambda words: {
@@ -111,7 +111,8 @@ def main() -> int:
     our_guesser(Pronunciations({"go": (("G", "OW"),)}))(["go"])  # compiles
     ours = measure(our_guesser, known, left_out)
     try:
-        theirs, name = measure(peer_guesser, known, left_out), "phonetisaurus"
+        with tempfile.TemporaryDirectory() as folder:
+            theirs, name = measure(partial(peer_guesser, Path(folder)), known, left_out), "phonetisaurus"
     except ModuleNotFoundError:
         theirs, name = ours, "ourselves (phonetisaurus is not installed)"
     rows = [

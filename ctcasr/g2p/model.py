@@ -115,8 +115,7 @@ class Pronouncer:
     def pronounce(self, word: str, count: int = 1) -> list[Guess]:
         """Return the most probable pronunciations of a word, at most so many, the best first.
 
-        The search keeps the best beginnings letter by letter, and of those that end in one state with the same
-        phones only one.
+        The search keeps the best beginnings letter by letter; of complete ones with the same phones the best counts.
 
         Raises:
             DataError: a letter is not among the dictionary's, there are too many of them, or all of them are silent.
