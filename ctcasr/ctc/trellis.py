@@ -53,7 +53,7 @@ def viterbi(trellis: Trellis, block: int, path: Path) -> float:
         origin = column - (last - first) - (1 if last == frames - 1 else 0)
         base = max(0, origin)
         width = column - base + 2
-        rows[0, :, :width] = kept[number, :, base : base + width]
+        _copy(kept[number, :, base : base + width], rows[0])
         for frame in range(first + 1, last + 1):
             low = max(0, origin + frame - first, count - frames + frame)
             high = min(column, frame) + 1
@@ -89,8 +89,16 @@ def _kept_rows(trellis: Trellis, block: int) -> Doubles:
         _advance(trellis, frame, (0, low, high), before, after)
         before, after = after, before
         if frame % block == 0:
-            kept[frame // block, :, low : high + 1] = before[:, low : high + 1]
+            _copy(before[:, low : high + 1], kept[frame // block, :, low:])
     return kept
+
+
+@inline_kernel
+def _copy(source: Doubles, target: Doubles) -> None:
+    """Write `(2, W)` over the first W columns; numba takes five seconds to compile an assignment of slices."""
+    for row in range(source.shape[0]):
+        for column in range(source.shape[1]):
+            target[row, column] = source[row, column]
 
 
 @inline_kernel

@@ -17,8 +17,18 @@ class AcousticModel(nn.Module):
     looks at padding.
     """
 
-    def __init__(self, settings: ModelSettings, bins: int, symbols: int) -> None:
+    def __init__(self, settings: ModelSettings, bins: int, symbols: int, early_layer: int = 0) -> None:
+        """Make a network with fresh weights.
+
+        Args:
+            settings: its shape.
+            bins: of a feature frame.
+            symbols: that it writes, with the blank; or other outputs.
+            early_layer: recurrent layers, counted from 1, behind which the symbols are read as well while it is
+                trained (intermediate CTC: Lee and Watanabe 2021, equation 8); 0: behind the last one alone.
+        """
         super().__init__()
+        self.early_layer = early_layer
         self.settings = settings
         self.bins = bins
         self.symbols = symbols
@@ -30,16 +40,25 @@ class AcousticModel(nn.Module):
         nn.init.zeros_(self.output.bias)
         self.output.bias.data[0] = settings.blank_bias
 
-    def forward(self, features: Tensor, feature_lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, feature_lengths: Tensor) -> tuple[Tensor, ...]:
         """Return `log_probs (B, T', V)`, zero beyond each length, and `input_lengths (B,)`.
+
+        In training, those of the early layer follow, if there is one, read by the same weights.
 
         Args:
             features: `(B, T, F)` float.
             feature_lengths: `(B,)` integer frames.
         """
         sequences, lengths = self.subsampling(features, feature_lengths)
-        sequences = self.layers(sequences, lengths)
+        layers = list(self.layers.each(sequences, lengths))
+        log_probs = self._read(layers[-1], lengths)
+        if self.training and self.early_layer:
+            return log_probs, lengths, self._read(layers[self.early_layer - 1], lengths)
+        return log_probs, lengths
+
+    def _read(self, sequences: Tensor, lengths: Tensor) -> Tensor:
         logits = self.output(self.dropout(sequences))
         # In float32 at least: bf16 logits would lose the digits that the loss needs.
         log_probs = logits.log_softmax(dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))
-        return log_probs * valid_frames(lengths, log_probs.shape[1])[..., None], lengths
+        masked: Tensor = log_probs * valid_frames(lengths, log_probs.shape[1])[..., None]
+        return masked

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -102,10 +104,14 @@ class RecurrentLayers(nn.ModuleList):
 
     def forward(self, sequences: Tensor, lengths: Tensor) -> Tensor:
         """Return `(B, T', outputs)` of `sequences (B, T', inputs)`, of which `lengths (B,)` frames are no padding."""
+        return list(self.each(sequences, lengths))[-1]
+
+    def each(self, sequences: Tensor, lengths: Tensor) -> Iterator[Tensor]:
+        """Yield what each layer puts out, the lowest first; see `forward`."""
         turn = reversal(lengths, sequences.shape[1])
         for layer in self:
             sequences = layer(sequences, turn)
-        return sequences
+            yield sequences
 
 
 def _outputs(

@@ -161,6 +161,9 @@ class BatchSettings(BaseModel):
         le=1024,
         description="batches on one process whose gradients are added up for a step, where memory holds no larger ones",
     )
+    sorted_epochs: int = Field(
+        0, ge=0, description="at the start, in which the shortest recordings (or sentences) come first"
+    )
     shards: int = Field(
         8,
         ge=1,
@@ -195,9 +198,23 @@ class OptimizerSettings(BaseModel):
         description="weight of the divergence between two maskings of each utterance; 0 masks it once, "
         "0.2 doubles the work and is worth it where recordings are few",
     )
+    moving_average: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="how much of itself an average of the weights keeps in a step, such as 0.999; it is scored and "
+        "kept in the weights' place. 0: none",
+    )
     objective: Literal["ctc", "frames"] = Field(
         "ctc",
         description="sum over all alignments (CTC), or frame-wise cross-entropy on the alignments of frames.aligner",
+    )
+    intermediate: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the loss that is of the symbols read behind the middle layer already, which helps the "
+        "lower layers; 0 reads them behind the last one alone",
     )
     label_smoothing: float = Field(
         0.0,
@@ -255,5 +272,7 @@ class TrainingConfig(BaseModel):
             )
         if not by_frames and self.frames != FrameSettings():
             raise ValueError("the section frames is for optimizer.objective = 'frames'; found 'ctc'")
+        if self.optimizer.intermediate and self.model.layers == 1:
+            raise ValueError("optimizer.intermediate needs two layers or more; found model.layers = 1")
         check_task(self)
         return self

@@ -19,6 +19,7 @@ from ctcasr.training.display import Display
 from ctcasr.training.keeping import Keeper, restore_random
 from ctcasr.training.making import make_task
 from ctcasr.training.monitor import EpochTotals
+from ctcasr.training.moving_average import MovingAverage
 from ctcasr.training.planning import Epoch, plan_digest, plan_epoch
 from ctcasr.training.probing import MemoryProbe
 from ctcasr.training.problems import ProblemLog
@@ -65,18 +66,34 @@ class Trainer:
         self.task = make_task(config, self.accelerator, self.problems, resume=resume)
         torch.manual_seed(config.run.seed)
         network = self.task.make_network()
-        optimizer = torch.optim.AdamW(self._parameter_groups(network), lr=config.optimizer.learning_rate)
+        optimizer = torch.optim.AdamW(
+            self._parameter_groups(network), lr=config.optimizer.learning_rate, fused=True
+        )
         self.network = network.to(self.device)
+        decay = config.optimizer.moving_average
+        self.average = MovingAverage(self.network, decay) if decay else None
         self.progress = Progress()
         self._processes: list[ProcessState] = []
         if resume:
-            self.progress, self._processes = self.checkpoints.load_last(self.network, optimizer)
+            self.progress, self._processes = self.checkpoints.load_last(self._state(), optimizer)
         self.stepper = Stepper(config, self.task, self.accelerator, self.network, optimizer)
         self.stop = StopRequest()
         self.keeper = Keeper(self.accelerator, config.run.checkpoint_minutes, self.stop, self._save)
 
     def _save(self, processes: Sequence[ProcessState]) -> None:
-        self.checkpoints.save_last(self.progress, self.network, self.stepper.optimizer, processes)
+        self.checkpoints.save_last(self.progress, self._state(), self.stepper.optimizer, processes)
+
+    def _state(self) -> nn.Module:
+        """Return all of which a checkpoint holds the weights."""
+        if self.average is None:
+            return self.network
+        return nn.ModuleDict({"network": self.network, "average": self.average})
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is scored and kept: the one that is trained, or the average that follows it."""
+        judged: nn.Module = self.network if self.average is None else self.average.module
+        return judged
 
     def _metrics_log(self) -> MetricsLog:
         first_epoch = self.progress.epoch + 1
@@ -136,7 +153,7 @@ class Trainer:
                 totals, steps = self._train_epoch(display)
                 trained = time.perf_counter()
                 with self.keeper.evaluating(totals):
-                    evaluation = self.task.evaluate(self.network)
+                    evaluation = self.task.evaluate(self.judged)
                 self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
                 record = self._record(totals, evaluation, steps) | {
                     "train_seconds": round(totals.train_seconds, 3),
@@ -158,7 +175,12 @@ class Trainer:
     def _train_epoch(self, display: Display) -> tuple[EpochTotals, int]:
         config, number, part = self.config, self.progress.epoch, self.task.part
         parts = self.accelerator.num_processes * config.batches.accumulate
-        plan = plan_epoch(part, Epoch(number, config.run.seed, parts, config.batches.shards))
+        plan = plan_epoch(
+            part,
+            Epoch(
+                number, config.run.seed, parts, config.batches.shards, number < config.batches.sorted_epochs
+            ),
+        )
         totals, state = self._resumed(plan)
         # Dropout's randomness, too, depends on the epoch and the process alone.
         torch.manual_seed((config.run.seed * 100_003 + number) * 1009 + self.accelerator.process_index)
@@ -173,6 +195,8 @@ class Trainer:
             place, steps = number * len(plan) + self.progress.batch, config.optimizer.epochs * len(plan)
             self.stepper.set_rate(learning_rate(config.optimizer, place, steps))
             self.stepper.step(group, self.progress.step, totals)
+            if self.average is not None:
+                self.average.update_parameters(self.network)
             self.progress.step += 1
             self.progress.batch += 1
             totals.train_seconds = time.perf_counter() - started
@@ -216,7 +240,7 @@ class Trainer:
     def _finish_epoch(self, record: Record, evaluation: Evaluation, log: MetricsLog) -> None:
         if self.accelerator.is_main_process:
             scores = (evaluation.error, evaluation.loss)
-            self.checkpoints.note_epoch(self.progress, scores, self.network)
+            self.checkpoints.note_epoch(self.progress, scores, self.judged)
             log.write(record)
         self.keeper.save()
         self.accelerator.wait_for_everyone()

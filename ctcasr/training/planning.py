@@ -21,12 +21,15 @@ class Epoch:
         seed: of the run.
         parts: into which each batch is divided: processes times `batches.accumulate`.
         shards: how many of them are mixed with one another.
+        is_sorted: whether the batches come in the order of their lengths, the shortest first (SortaGrad: Amodei et
+            al. 2016, section 3.2: long utterances are hard, and drive a fresh network astray).
     """
 
     number: int
     seed: int
     parts: int
     shards: int
+    is_sorted: bool = False
 
 
 def plan_epoch(part: TrainingPart, epoch: Epoch) -> list[list[int]]:
@@ -42,7 +45,10 @@ def plan_epoch(part: TrainingPart, epoch: Epoch) -> list[list[int]]:
     plan: list[list[int]] = []
     for first in range(0, len(order), epoch.shards):
         window = sorted(chain.from_iterable(shards[shard] for shard in order[first : first + epoch.shards]))
-        batches = plan_batches([part.sizes[number] for number in window], part.budget, rng, epoch.parts)
+        sizes = [part.sizes[number] for number in window]
+        batches = plan_batches(sizes, part.budget, rng, epoch.parts)
+        if epoch.is_sorted:
+            batches.sort(key=lambda batch, sizes=sizes: max(sizes[place] for place in batch))  # type: ignore[misc]
         plan += [[window[place] for place in batch] for batch in batches]
     return plan
 

@@ -47,6 +47,7 @@ _CTC_ONLY = (
     "frames",
     "model.blank_bias",
     "optimizer.consistency",
+    "optimizer.intermediate",
     "optimizer.objective",
     "optimizer.label_smoothing",
     "augment.splice",

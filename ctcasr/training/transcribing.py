@@ -95,7 +95,10 @@ class TranscriptionTask:
     def make_network(self) -> AcousticModel:
         """Return an acoustic model, with the weights of the run that is tuned, if one is."""
         config = self.config
-        network = AcousticModel(config.model, config.features.dimension, self.topology.output_count)
+        early_layer = config.model.layers // 2 if config.optimizer.intermediate else 0
+        network = AcousticModel(
+            config.model, config.features.dimension, self.topology.output_count, early_layer
+        )
         if self.start is not None:
             load_weights(network, self.start.weights, self.start.path)
         return network
@@ -114,9 +117,14 @@ class TranscriptionTask:
 
     def losses(self, outputs: tuple[Tensor, ...], batch: SpeechBatch) -> tuple[Tensor, Tensor]:
         """Return losses and sizes; a loss is the mean over the maskings, and how far these disagree."""
-        log_probs, input_lengths = outputs
+        log_probs, input_lengths, *early = outputs
         maskings, settings = batch.kept_frames.shape[1], self.config.optimizer
         losses = self.objective.losses(log_probs, input_lengths, batch)
+        for early_log_probs in early:
+            share = settings.intermediate
+            losses = (1 - share) * losses + share * self.objective.losses(
+                early_log_probs, input_lengths, batch
+            )
         if share := settings.label_smoothing:
             losses = (1 - share) * losses + share * smoothing_loss(log_probs, input_lengths)
         losses = losses.view(maskings, -1).mean(0)

@@ -55,6 +55,20 @@ def test_a_window_of_all_shards_is_a_plan_without_shards(sizes: list[float], see
     assert plan == plan_batches(sizes, 30.0, np.random.default_rng((seed, number)), 1)
 
 
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(sizes=SIZES, seed=st.integers(0, 9), shards=st.integers(1, 3))
+def test_a_sorted_epoch_has_the_same_batches_the_shortest_first(
+    sizes: list[float], seed: int, shards: int
+) -> None:
+    of = [list(range(start, len(sizes), 3)) for start in range(min(3, len(sizes)))]
+    shuffled = plan_epoch(part(sizes, of), Epoch(0, seed, 1, shards))
+    in_order = plan_epoch(part(sizes, of), Epoch(0, seed, 1, shards, is_sorted=True))
+    assert sorted(shuffled) == sorted(in_order)
+    if shards == len(of):  # one window: all of the epoch
+        longest = [max(sizes[example] for example in batch) for batch in in_order]
+        assert longest == sorted(longest)
+
+
 def test_the_shards_change_their_places_from_epoch_to_epoch() -> None:
     sizes = [1.0] * 12
     shards = [[place] for place in range(12)]
