@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ctcasr.decoding.lexicon import shown
+from ctcasr.decoding.lexicon_reading import shown
 from ctcasr.decoding.search_types import EITHER, INSIDE, SEPARATOR, WORD_START, HotArrays
 from ctcasr.errors import ConfigError, DataError
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from ctcasr.decoding.lexicon_reading import read_lexicon, shown
 from ctcasr.decoding.search_types import EITHER, INSIDE, SEPARATOR, WORD_START, Int32, LexiconArrays
+from ctcasr.decoding.trie import Spellings, Trie
 from ctcasr.errors import ConfigError, DataError
 from ctcasr.text import SPACE, WORD_START_MARK, Vocabulary
 
@@ -21,41 +22,22 @@ BITS = 64
 """Most symbols of which sets are kept as bits."""
 
 
-@dataclass(frozen=True)
-class Trie:
-    """Spellings as a tree in breadth-first order; node 0 is the root.
-
-    Attributes:
-        first: `(M + 1,)` first child of each node, and the end of the last one's children.
-        entered: `(M,)` symbol by which a node is entered.
-        levels: first node of each depth, and the number of nodes.
-        parents: `(M,)`; 0 for the root.
-        ends: `(P,)` the node at which each spelling ends.
-    """
-
-    first: Int32
-    entered: Int32
-    levels: tuple[int, ...]
-    parents: Int32
-    ends: Int32
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lexicon:
     """Words with one spelling or more each.
 
     Attributes:
         words: texts; a word may stand here once only.
-        spellings: pairs of a word's number and the symbols that spell it.
+        spellings: of them, by their numbers.
         kinds: of each symbol of the vocabulary: `INSIDE`, `SEPARATOR`, `WORD_START` or `EITHER`.
     """
 
     words: tuple[str, ...]
-    spellings: tuple[tuple[int, tuple[int, ...]], ...]
+    spellings: Spellings
     kinds: npt.NDArray[np.uint8]
 
     def __post_init__(self) -> None:
-        if not self.spellings:
+        if not len(self.spellings):
             raise DataError("a lexicon without words cannot write anything; give it one word or more")
 
     @classmethod
@@ -79,7 +61,7 @@ class Lexicon:
                 spellings.append((number, tuple(vocabulary.encode(word).tolist())))
             except DataError as error:
                 raise DataError(f"the word {shown(word)} cannot be spelled: {error}") from error
-        return cls(unique, tuple(spellings), kinds_of(vocabulary.symbols))
+        return cls(unique, Spellings.of(spellings), kinds_of(vocabulary.symbols))
 
     @classmethod
     def of_words(cls, words: Iterable[str], vocabulary: Vocabulary) -> Lexicon:
@@ -119,7 +101,7 @@ class Lexicon:
                         "the word"
                     )
                 spellings.append((word_number, tuple(numbers[piece] for piece in pieces)))
-        return cls(unique, tuple(spellings), kinds_of(symbols))
+        return cls(unique, Spellings.of(spellings), kinds_of(symbols))
 
     @classmethod
     def read(cls, path: Path, symbols: Sequence[str]) -> Lexicon:
@@ -130,31 +112,7 @@ class Lexicon:
         Raises:
             DataError: the file is unreadable, or a line is wrong; names the line.
         """
-        try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the path
-            raise DataError(
-                f"{path}: cannot be read as UTF-8 text ({error}); expected `word symbol symbol ...` a line"
-            ) from error
-        numbers = {symbol: number for number, symbol in enumerate(symbols) if number and symbol != SPACE}
-        places: dict[str, int] = {}
-        spellings: dict[tuple[int, tuple[int, ...]], None] = {}
-        for number, line in enumerate(lines, 1):  # a bundle has 50,000 of them
-            word, *pieces = line.split() or [""]
-            if not word:
-                continue
-            try:
-                spelled = tuple([numbers[piece] for piece in pieces or word])
-            except KeyError:
-                unknown = sorted(set(pieces or word) - numbers.keys())
-                raise DataError(
-                    f"{path}:{number}: the word {shown(word)} is spelled with {unknown[:5]}, not among the "
-                    f"{len(numbers)} symbols that spell words; correct the line, or drop it"
-                ) from None
-            spellings[places.setdefault(word, len(places)), spelled] = None
-        if not places:
-            raise DataError(f"{path}: has no words; expected `word symbol symbol ...` a line")
-        return cls(tuple(places), tuple(sorted(spellings, key=itemgetter(0))), kinds_of(symbols))
+        return cls(*read_lexicon(path, symbols), kinds_of(symbols))
 
     def with_spellings(self, spelled: Iterable[tuple[str, Sequence[int]]]) -> Lexicon:
         """Return the lexicon with these words and the symbols that spell them; those known in any case are left out."""
@@ -163,7 +121,7 @@ class Lexicon:
         if not fresh:
             return self
         spellings = enumerate(fresh.values(), len(self.words))
-        return Lexicon((*self.words, *fresh), (*self.spellings, *spellings), self.kinds)
+        return Lexicon((*self.words, *fresh), Spellings.of([*self.spellings, *spellings]), self.kinds)
 
     def write(self, path: Path, symbols: Sequence[str]) -> None:
         """Write the lexicon as `read` reads it, every spelling on a line of its own."""
@@ -175,31 +133,8 @@ class Lexicon:
 
     @cached_property
     def trie(self) -> Trie:
-        """The spellings as a tree, built level by level."""
-        lengths = np.array([len(symbols) for _, symbols in self.spellings])
-        symbols = np.concatenate([symbols for _, symbols in self.spellings])
-        starts = np.cumsum(lengths) - lengths
-        node = np.zeros(len(lengths), np.int64)
-        parents, entered, levels = [np.zeros(1, np.int64)], [np.zeros(1, np.int64)], [0, 1]
-        alive = np.arange(len(lengths))
-        for depth in range(lengths.max()):
-            alive = alive[lengths[alive] > depth]
-            keys, inverse = np.unique(
-                (node[alive] << 32) | symbols[starts[alive] + depth], return_inverse=True
-            )
-            node[alive] = levels[-1] + inverse
-            parents.append(keys >> 32)
-            entered.append(keys & 0xFFFFFFFF)
-            levels.append(levels[-1] + len(keys))
-        all_parents = np.concatenate(parents)
-        first = np.searchsorted(all_parents[1:], np.arange(levels[-1] + 1)) + 1
-        return Trie(
-            first.astype(np.int32),
-            np.concatenate(entered).astype(np.int32),
-            tuple(levels),
-            all_parents.astype(np.int32),
-            node.astype(np.int32),
-        )
+        """The spellings as a tree."""
+        return Trie.of(self.spellings)
 
 
 def _children(trie: Trie, symbols: int) -> npt.NDArray[np.uint64]:
@@ -209,11 +144,6 @@ def _children(trie: Trie, symbols: int) -> npt.NDArray[np.uint64]:
     bits = np.zeros(len(trie.entered) + 1, np.uint64)
     np.bitwise_or.at(bits, trie.parents[1:], np.uint64(1) << trie.entered[1:].astype(np.uint64))
     return bits
-
-
-def shown(text: str) -> str:
-    """Return a text as a message quotes it, shortened if it is long."""
-    return repr(text if len(text) <= 40 else text[:40] + "...")
 
 
 def kinds_of(symbols: Sequence[str]) -> npt.NDArray[np.uint8]:
@@ -260,7 +190,7 @@ def lexicon_arrays(lexicon: Lexicon, scores: WordScores, lm_weight: float) -> Le
             f"{WORD_START_MARK}); decode with the lexicon's words alone"
         )
     trie, nodes = lexicon.trie, len(lexicon.trie.entered)
-    numbers = np.array([number for number, _ in lexicon.spellings], np.int64)
+    numbers = lexicon.spellings.words.astype(np.int64)
     unknown = len(lexicon.words)
     ends = trie.ends.astype(np.int64)
     if scores.open_vocabulary:  # a word that ends where none of the lexicon does is unknown

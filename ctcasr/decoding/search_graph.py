@@ -13,7 +13,8 @@ import numpy.typing as npt
 from ctcasr.compiling import kernel
 from ctcasr.decoding.hot_words import HotWords
 from ctcasr.decoding.hypothesis import probabilities_of
-from ctcasr.decoding.lexicon import UNKNOWN, Lexicon, WordScores, lexicon_arrays, shown
+from ctcasr.decoding.lexicon import UNKNOWN, Lexicon, WordScores, lexicon_arrays
+from ctcasr.decoding.lexicon_reading import shown
 from ctcasr.decoding.search_types import (
     FRESH,
     INSIDE,
@@ -223,8 +224,14 @@ def _lay_out(
         )
     bonus = np.full(len(names), settings.word_bonus)
     bonus[-1] += settings.unknown_cost or 0.0
-    if worth:
-        bonus += [worth.get(word.casefold(), 0.0) for word in names]
+    hot = np.array([worth.get(word.casefold(), 0.0) for word in names]) if worth else np.zeros(len(names))
+    bonus += hot
+    if model is not None:
+        # What the model says of `<unk>` is of all words together that it does not know: each has its share, but for
+        # the hot ones, which are expected.
+        unknown = (numbers == model.unknown_word) & (hot == 0)
+        unknown[-1] = False
+        bonus[unknown] -= settings.lm_weight * math.log(max(1, int(unknown.sum())))
     unigrams = _unigrams(_no_model() if model is None else model.arrays, numbers)
     scores = WordScores(numbers, unigrams, bonus, settings.unknown_cost is not None)
     return lexicon_arrays(lexicon, scores, settings.lm_weight)

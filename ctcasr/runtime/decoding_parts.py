@@ -179,7 +179,8 @@ def _is_of_symbols(model: NGramModel, vocabulary: Vocabulary) -> bool:
 
 def _known_words(model: NGramModel, vocabulary: Vocabulary, path: Path) -> Lexicon:
     """Return the lexicon of the words of a language model that can be spelled."""
-    from ctcasr.decoding.lexicon import Lexicon, shown
+    from ctcasr.decoding.lexicon import Lexicon
+    from ctcasr.decoding.lexicon_reading import shown
 
     letters = vocabulary.letters
     words = [word for word in model.words if not (word.startswith("<") and word.endswith(">"))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -110,12 +110,55 @@ class Pronunciations:
         number = int(marked[2])
         return self.by_word.get(marked[1], ())[number - 1 : number] if number else ()
 
+    @classmethod
+    def on_disk(cls, path: Path, phones: Iterable[str]) -> Pronunciations:
+        """Return the dictionary of a file that is read when it is first asked for a word; it may have these phones."""
+        return cls(_DictionaryFile(path, tuple(sorted(phones))))
+
     @cached_property
     def phones(self) -> tuple[str, ...]:
         """All phones, sorted."""
+        if isinstance(self.by_word, _DictionaryFile):
+            return self.by_word.phones
         return tuple(
             sorted({phone for variants in self.by_word.values() for phones in variants for phone in phones})
         )
+
+
+class _DictionaryFile(Mapping[str, tuple[tuple[str, ...], ...]]):
+    """A dictionary that is not read yet: 150,000 words take half a second, and transcribing needs none of them here."""
+
+    def __init__(self, path: Path, phones: tuple[str, ...]) -> None:
+        self.path = path
+        self.phones = phones
+
+    @cached_property
+    def _words(self) -> Mapping[str, tuple[tuple[str, ...], ...]]:
+        """All of it.
+
+        Raises:
+            DataError: the file is unreadable or damaged, or has other phones.
+        """
+        found = Pronunciations.read(self.path)
+        if lost := sorted(set(found.phones) - set(self.phones)):
+            raise _other_phones(str(self.path), lost, len(self.phones))
+        return found.by_word
+
+    def __getitem__(self, word: str) -> tuple[tuple[str, ...], ...]:
+        return self._words[word]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._words)
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+
+def _other_phones(dictionary: str, lost: Sequence[str], count: int) -> DataError:
+    return DataError(
+        f"{dictionary}: has the phones {lost[:5]}, not among the {count} symbols of the vocabulary; use the "
+        "dictionary that the model was trained with"
+    )
 
 
 @dataclass(frozen=True)
@@ -144,10 +187,7 @@ class PhoneVocabulary(Vocabulary):
             )
         lost = sorted(set(self.pronunciations.phones) - set(self.symbols))
         if lost:
-            raise DataError(
-                f"the dictionary has the phones {lost[:5]}, not among the {len(self) - 1} symbols of the vocabulary; "
-                "use the dictionary that the model was trained with"
-            )
+            raise _other_phones("the dictionary", lost, len(self) - 1)
 
     def encode(self, text: str) -> npt.NDArray[np.int64]:
         """Return the phones' numbers `(U,)` of a text, each word in its usual pronunciation or the one it names.

@@ -15,12 +15,14 @@ def read_vocabulary(tokens: Path, units: Units, dictionary: Path) -> Vocabulary:
     Args:
         tokens: `tokens.txt`, one symbol a line.
         units: what the symbols are.
-        dictionary: pronunciations; read for phones alone.
+        dictionary: pronunciations, for phones alone; it is read when a word is first asked for.
 
     Raises:
-        DataError: a file is unreadable, breaks the rules of the vocabulary, or does not fit the other.
+        DataError: the symbols are unreadable or break the rules of the vocabulary.
     """
     if units == "phone":
-        pronunciations = Pronunciations.read(dictionary)
-        return from_lines(tokens, lambda symbols: PhoneVocabulary(symbols, pronunciations))
+        return from_lines(
+            tokens,
+            lambda symbols: PhoneVocabulary(symbols, Pronunciations.on_disk(dictionary, symbols[1:])),
+        )
     return (PieceVocabulary if units == "bpe" else Vocabulary).read(tokens)

@@ -2,8 +2,10 @@
 
     python recipes/english/prepare_lexicon.py cmudict.dict [--data recipes/english/data] [--min-count 3]
 
-The words are those of the training and dev transcripts and those that come often enough in `text.txt.gz`. CMU's
-dictionary says how they are pronounced, and a joint n-gram model that is trained on it guesses where it is silent. In
+The words are those of the training and dev transcripts, those that come often enough in `text.txt.gz`, and all of CMU's
+dictionary that are written in letters and apostrophes: of the words of mini LibriSpeech's training part, 2.0 % are not
+among those of the books that come three times, 1.0 % with CMU's beside them. The dictionary says how they are
+pronounced, and a joint n-gram model that is trained on it guesses where it is silent. In
 `train-phones.jsonl` the letter A of AN4 is marked as `a(2)`, its second pronunciation: no sentence there has the
 article.
 """
@@ -21,7 +23,7 @@ from pathlib import Path
 from ctcasr.data import Utterance, read_manifest, write_manifest
 from ctcasr.errors import CtcAsrError, DataError
 from ctcasr.g2p import Pronouncer
-from ctcasr.text import Pronunciations
+from ctcasr.text import NORMALIZERS, Pronunciations
 
 DATA = Path(__file__).parent / "data"
 LETTER_A = ("EY",)
@@ -85,7 +87,8 @@ def main() -> int:
             for word in utterance.text.split()
         }
         written = frequent_words(arguments.data / "text.txt.gz", arguments.min_count)
-        lexicon, guessed = pronounced(sorted(said.union(written)), dictionary)
+        listed = [word for word in dictionary.by_word if word and NORMALIZERS["basic"](word) == word]
+        lexicon, guessed = pronounced(sorted(said.union(written, listed)), dictionary)
         lexicon.write(arguments.data / "lexicon.txt")
         write_manifest(
             arguments.data / "train-phones.jsonl",

@@ -117,8 +117,13 @@ def test_unbounded_lexicon_search_scores_every_word_sequence(
         for line in lines:
             by_spelling.setdefault(tuple(symbols.index(piece) for piece in line.split()), []).append(word)
 
+    # Words that the lexicon has and the language model has not share what the model says of `<unk>`.
+    unseen = set(spelled) - set(word_model.words) if with_model else set()
+    share = math.log(max(1, len(unseen)))
+
     def worth(words: tuple[str, ...]) -> float:
         lm = sum(word_model.score_sentence(words)) if with_model else 0.0
+        lm -= share * sum(word in unseen for word in words)
         return weight * lm + bonus * len(words) - 1.5 * words.count("<unk>")
 
     expected = word_scores(

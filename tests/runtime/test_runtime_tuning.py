@@ -58,7 +58,7 @@ def test_a_written_lexicon_reads_the_same(tmp_path: Path) -> None:
     lexicon = Lexicon.of_characters(["ab", "b"], vocabulary)
     lexicon.write(tmp_path / "lexicon.txt", vocabulary.symbols)
     again = Lexicon.read(tmp_path / "lexicon.txt", vocabulary.symbols)
-    assert (again.words, again.spellings) == (lexicon.words, lexicon.spellings)
+    assert (again.words, [*again.spellings]) == (lexicon.words, [*lexicon.spellings])
 
 
 @pytest.mark.parametrize("empty", [[], [[Candidate(-1.0, 0.0, 0, 0)]]])

@@ -152,10 +152,19 @@ class TestVocabulary:
         SMALL.write(tmp_path / "lexicon.txt")
         assert read_vocabulary(tmp_path / "tokens.txt", "phone", tmp_path / "lexicon.txt") == vocabulary
         (tmp_path / "tokens.txt").write_text("<blank>\nAH\nT\n")
-        with pytest.raises(DataError, match=r"tokens\.txt: the dictionary has the phones \['EY', 'UW'\]"):
-            read_vocabulary(tmp_path / "tokens.txt", "phone", tmp_path / "lexicon.txt")
-        with pytest.raises(DataError, match="cannot be read"):
-            read_vocabulary(tmp_path / "tokens.txt", "phone", tmp_path / "none.txt")
+
+    def test_a_dictionary_is_read_when_a_word_is_asked_for(self, tmp_path: Path) -> None:
+        (tmp_path / "tokens.txt").write_text("<blank>\nAH\nT\n")
+        SMALL.write(tmp_path / "lexicon.txt")
+        other = read_vocabulary(tmp_path / "tokens.txt", "phone", tmp_path / "lexicon.txt")
+        none = read_vocabulary(tmp_path / "tokens.txt", "phone", tmp_path / "none.txt")
+        assert [other.decode([1, 2]), none.decode([1, 2])] == ["AH T", "AH T"]
+        with pytest.raises(
+            DataError, match=r"lexicon\.txt: has the phones \['EY', 'UW'\], not among the 2 symbols"
+        ):
+            other.encode("a")
+        with pytest.raises(DataError, match=r"none\.txt: cannot be read"):
+            none.encode("a")
 
     @pytest.mark.parametrize(
         "symbols", [(BLANK, SPACE), (BLANK, "A B"), (BLANK, ""), ("A", "B"), (BLANK, "A", "A")]

@@ -1,4 +1,4 @@
-"""What a step of training does: the parts of the loss, what is left out of it, and the average that follows the weights."""
+"""What a step of training does: the parts of the loss, what it leaves out, and the average that follows the weights."""
 
 from __future__ import annotations
 
