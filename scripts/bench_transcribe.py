@@ -140,7 +140,7 @@ def main() -> int:
     recognizer = Recognizer.load(model)
     said = SAMPLE.with_suffix(".txt").read_text(encoding="utf-8").strip()
     sample = Utterance("sample", SAMPLE, audio.probe(SAMPLE).duration_seconds, said)
-    utterances = read_manifest(options.manifest) if options.manifest else [sample] * 100
+    utterances: Sequence[Utterance] = read_manifest(options.manifest) if options.manifest else [sample] * 100
     if options.quick:
         utterances = spread(utterances, QUICK_SECONDS)
     spoken = sum(utterance.duration_seconds for utterance in utterances)

@@ -44,7 +44,7 @@ class Pronunciations:
         found: dict[str, tuple[tuple[str, ...], ...]] = {}
         for number, line in enumerate(
             lines, 1
-        ):  # a bundle's has 50,000: a second line costs as much as a word
+        ):  # a bundle's has 150,000: a second line costs as much as a word
             word, *phones = line.partition(" #")[0].split() or [""]
             if not word or line.startswith(";;;"):
                 continue
