@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -143,7 +143,7 @@ def build_graph(
     if lexicon is None:
         words, mode = _symbols_alone(symbols, settings, model), NO_LM if model is None else TOKEN_LM
     else:
-        words, mode = _lay_out(symbols, settings, lexicon, model, hot_words.worth()), LEXICON
+        words, mode = _lay_out(symbols, settings, lexicon, model, hot_words), LEXICON
     most = float(hot.factor.max())
     if mode == TOKEN_LM:
         most *= math.exp(max(0.0, settings.word_bonus))
@@ -207,7 +207,7 @@ def _lay_out(
     settings: BeamSettings,
     lexicon: Lexicon,
     model: NGramModel | None,
-    worth: Mapping[str, float],
+    hot_words: HotWords,
 ) -> LexiconArrays:
     """Lay out the lexicon for the kernels; some words are worth more than others."""
     if len(lexicon.kinds) != len(symbols):
@@ -224,13 +224,16 @@ def _lay_out(
         )
     bonus = np.full(len(names), settings.word_bonus)
     bonus[-1] += settings.unknown_cost or 0.0
-    hot = np.array([worth.get(word.casefold(), 0.0) for word in names]) if worth else np.zeros(len(names))
-    bonus += hot
+    if worth := hot_words.worth():
+        bonus += [worth.get(word.casefold(), 0.0) for word in names]
     if model is not None:
         # What the model says of `<unk>` is of all words together that it does not know: each has its share, but for
         # the hot ones, which are expected.
-        unknown = (numbers == model.unknown_word) & (hot == 0)
+        expected = {word.casefold() for word, _ in hot_words.words}
+        unknown = numbers == model.unknown_word
         unknown[-1] = False
+        if expected:
+            unknown &= [word.casefold() not in expected for word in names]
         bonus[unknown] -= settings.lm_weight * math.log(max(1, int(unknown.sum())))
     unigrams = _unigrams(_no_model() if model is None else model.arrays, numbers)
     scores = WordScores(numbers, unigrams, bonus, settings.unknown_cost is not None)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from ctcasr.ctc.exhaustive import labelling_log_probs
 from ctcasr.decoding import greedy
 from ctcasr.decoding.beam import BeamSearch
-from ctcasr.decoding.lexicon import Lexicon
+from ctcasr.decoding.hot_words import hot_words
+from ctcasr.decoding.lexicon import Lexicon, kinds_of
 from ctcasr.decoding.settings import BeamSettings
 from ctcasr.errors import ConfigError, DataError
 from ctcasr.lm import NGramModel, read_arpa
@@ -141,6 +142,34 @@ def test_unbounded_lexicon_search_scores_every_word_sequence(
     assert set(totals) == set(expected)
     for words, log_prob in totals.items():
         assert log_prob == pytest.approx(expected[words], abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["characters", "phones"])
+def test_words_that_the_model_does_not_know_share_what_it_says_of_them_but_for_hot_ones(
+    word_model: NGramModel, kind: str
+) -> None:
+    symbols = SPELLINGS[kind][0]
+    spelled = {"ab": [2, 3], "bb": [3, 3], "bbb": [3, 3, 3], "bbbb": [3] * 4}  # the first one is known
+    if kind == "phones":
+        spelled = {word: [number - 1 for number in numbers] for word, numbers in spelled.items()}
+    log_probs = log_probs_of(3, 5, len(symbols))
+
+    def encode(text: str) -> list[int]:
+        if text not in spelled:
+            raise DataError(text)
+        return spelled[text]
+
+    def log_prob(words: list[str], hot: bool) -> float:
+        lexicon = Lexicon.of_pieces(words, symbols, lambda word: [[symbols[n] for n in spelled[word]]])
+        favoured = hot_words(["bb"] if hot else [], encode, kinds_of(symbols), 0.5)
+        search = BeamSearch(
+            symbols, BeamSettings(**UNBOUNDED), lexicon=lexicon, model=word_model, hot=favoured
+        )
+        return next(h.log_prob for h in search.decode(log_probs, best=10**6) if list(h.ids) == spelled["bb"])
+
+    alone = log_prob(["ab", "bb"], hot=False)
+    assert log_prob([*spelled], hot=False) == pytest.approx(alone - 0.6 * math.log(3), abs=1e-4)
+    assert log_prob([*spelled], hot=True) == pytest.approx(alone + 2 * 0.5, abs=1e-4)
 
 
 CHARACTERS = Vocabulary(("<blank>", "<space>", "a", "b", "c", "d"))
