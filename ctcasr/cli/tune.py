@@ -25,6 +25,7 @@ from ctcasr.runtime.decoding_parts import DecodingOptions, decoding_parts, hmm_p
 
 if TYPE_CHECKING:
     from ctcasr.data import Utterance
+    from ctcasr.decoding import BeamSettings
     from ctcasr.runtime.hmm_tuning import Trial
     from ctcasr.runtime.tuning import Choice
 
@@ -73,16 +74,22 @@ def command(
     parts = decoding_parts(recognizer.bundle, options)
     if parts.model is None:
         raise ConfigError(f"{model}: carries no language model; name one with --lm")
-    settings, rate = tune(recognizer, utterances, parts, _report)
+    has_priors = parts.priors is not None
+
+    def report_step(settings: BeamSettings, rate: float) -> None:
+        print(f"searched with {_weights(settings, has_priors)}: WER {100 * rate:.2f} %", file=sys.stderr)
+
+    settings, rate = tune(recognizer, utterances, parts, _report, report_step)
     parts = replace(parts, settings=settings)
-    scale = f"prior_scale {settings.prior_scale:g}, " if parts.priors is not None else ""
-    typer.echo(
-        f"{scale}lm_weight {settings.lm_weight:g}, word_bonus {settings.word_bonus:g}: "
-        f"WER {100 * rate:.2f} % on {manifest}"
-    )
+    typer.echo(f"{_weights(settings, has_priors)}: WER {100 * rate:.2f} % on {manifest}")
     if write:
         write_decoding(recognizer.bundle, parts)
         print(f"{recognizer.bundle.folder}: decodes with them from now on", file=sys.stderr)
+
+
+def _weights(settings: BeamSettings, has_priors: bool) -> str:
+    scale = f"prior_scale {settings.prior_scale:g}, " if has_priors else ""
+    return f"{scale}lm_weight {settings.lm_weight:g}, word_bonus {settings.word_bonus:g}"
 
 
 def _tune_hmm(

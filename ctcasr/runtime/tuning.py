@@ -4,10 +4,16 @@ The search is not run once for each pair of weights. It lists the best hypothese
 scores apart; any pair only weighs these anew. As the list was made with one pair, it is made again with the
 chosen one and the two are joined, until the choice stays. Priors change the scores themselves: their power is found
 before, by decoding with each, and once more with the weights that were found.
+
+What a list holds is not all that a search with other weights would find, and a narrow search loses some of it. So the
+last steps are searches: from those weights, or those that it was given where they are better, a step up or down in one
+weight at a time, as long as that makes fewer errors, then shorter steps (compass search: Kolda, Lewis and Torczon
+2003).
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +42,11 @@ MAX_ROUNDS = 4
 
 PRIOR_SCALES = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
 MAX_SCALINGS = 2
+
+STEPS = {"prior_scale": 0.1, "lm_weight": 0.2, "word_bonus": 0.5}
+"""First steps of the last search; `prior_scale` only where there are priors."""
+
+MAX_HALVINGS = 2
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,7 @@ def tune(
     utterances: Iterable[Utterance],
     parts: Parts,
     report: Callable[[int, Choice], None],
+    report_step: Callable[[BeamSettings, float], None],
 ) -> tuple[BeamSettings, float]:
     """Return the settings with the best weights for a manifest, and the word error rate that they decode to.
 
@@ -102,6 +114,7 @@ def tune(
         utterances: held-out speech with transcripts; not the test set.
         parts: settings to start from, language model, lexicon, and priors if there are any.
         report: is told the choice of each round.
+        report_step: is told settings and word error rate where the last search begins, and after each of its steps.
 
     Raises:
         DataError: an utterance cannot be read, or there are no reference words.
@@ -114,6 +127,7 @@ def tune(
     if not spoken:
         raise DataError("the manifest has no words to tune on; give held-out speech with transcripts")
     speech = _Speech(recognizer.bundle, references, log_probs, spoken)
+    first = parts.settings
     if parts.priors is None:
         settings = _weighed(speech, parts, report)
     for attempt in range(MAX_SCALINGS if parts.priors is not None else 0):
@@ -123,7 +137,14 @@ def tune(
         parts = replace(parts, settings=parts.settings.model_copy(update={"prior_scale": scale}))
         settings = _weighed(speech, parts, report)
         parts = replace(parts, settings=settings)
-    return settings, _collect(speech, replace(parts, settings=settings), {}) / spoken
+    steps = {name: step for name, step in STEPS.items() if name != "prior_scale" or parts.priors is not None}
+    settings, errors = descend(
+        [settings] if settings == first else [settings, first],
+        lambda tried: _collect(speech, replace(parts, settings=tried), {}),
+        steps,
+        lambda better, errors: report_step(better, errors / spoken),
+    )
+    return settings, errors / spoken
 
 
 @dataclass(frozen=True)
@@ -134,6 +155,50 @@ class _Speech:
     references: Mapping[str, list[str]]
     log_probs: Mapping[str, npt.NDArray[np.float32]]
     spoken: int
+
+
+def descend(
+    starts: Sequence[BeamSettings],
+    errors_of: Callable[[BeamSettings], int],
+    steps: Mapping[str, float],
+    report: Callable[[BeamSettings, int], None],
+) -> tuple[BeamSettings, int]:
+    """Return settings to which no last step makes a better neighbour, and their errors.
+
+    Args:
+        starts: settings, of which the search begins with the best.
+        errors_of: counts the errors of settings.
+        steps: how long the first steps are, by the name of a weight; no weight but the bonus falls below zero.
+        report: is told where the search begins, and each better place.
+    """
+    counts = [errors_of(start) for start in starts]
+    fewest = min(counts)
+    best = starts[counts.index(fewest)]
+    report(best, fewest)
+    tried = {_place(start, steps) for start in starts}
+    for halvings in range(MAX_HALVINGS + 1):
+        directions = deque(
+            (name, sign * step / 2**halvings) for name, step in steps.items() for sign in (1, -1)
+        )
+        left = len(directions)
+        while left:
+            (name, step), left = directions[0], left - 1
+            value = round(getattr(best, name) + step, 4)
+            neighbour = best.model_copy(update={name: value})
+            if (value < 0 and name != "word_bonus") or _place(neighbour, steps) in tried:
+                directions.rotate(-1)
+                continue
+            tried.add(_place(neighbour, steps))
+            if (errors := errors_of(neighbour)) < fewest:
+                best, fewest, left = neighbour, errors, len(directions)  # and on in this direction
+                report(best, fewest)
+            else:
+                directions.rotate(-1)
+    return best, fewest
+
+
+def _place(settings: BeamSettings, names: Iterable[str]) -> tuple[float, ...]:
+    return tuple(getattr(settings, name) for name in names)
 
 
 def _best_scale(speech: _Speech, parts: Parts) -> float:
@@ -205,4 +270,4 @@ def write_decoding(bundle: Bundle, parts: Parts | HmmParts) -> None:
     change_bundle(bundle, {name: parts.settings, "confidence": confidence}, write_parts)
 
 
-__all__ = ["Candidate", "Choice", "best_place", "choose", "tune", "write_decoding"]
+__all__ = ["Candidate", "Choice", "best_place", "choose", "descend", "tune", "write_decoding"]

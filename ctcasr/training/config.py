@@ -241,8 +241,9 @@ class RunSettings(BaseModel):
     average: int = Field(10, ge=1, le=100, description="best epochs whose weights are averaged at the end")
     start_from: Path | None = Field(
         None,
-        description="folder of a finished run whose averaged weights are trained on: fine-tuning; where labels of "
-        "recordings are learned, those of convolutions and recurrent layers, of a run of any task",
+        description="folder of a finished run or of a bundle, or the name of a bundle in the package, whose weights "
+        "are trained on: all of them where the same units are written (its symbols are kept), else those of the "
+        "convolutions and recurrent layers",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ctcasr.errors import ConfigError
+from ctcasr.runtime import bundled_names, find_bundle
 from ctcasr.training.config import TrainingConfig
 
 _LONGEST_SHOWN = 60
@@ -70,13 +71,19 @@ def _anchored(config: TrainingConfig, folder: Path) -> TrainingConfig:
     )
     run = config.run.model_copy(update={"folder": folder / config.run.folder})
     if run.start_from is not None:
-        run = run.model_copy(update={"start_from": folder / run.start_from})
+        run = run.model_copy(update={"start_from": _start(run.start_from, folder)})
     text, frames = config.text, config.frames
     if text.lexicon is not None:
         text = text.model_copy(update={"lexicon": folder / text.lexicon})
     if frames.aligner is not None:
         frames = frames.model_copy(update={"aligner": folder / frames.aligner})
     return config.model_copy(update={"data": data, "text": text, "frames": frames, "run": run})
+
+
+def _start(named: Path, folder: Path) -> Path:
+    """Return the folder that `run.start_from` names: relative to the configuration, or a bundle of the package."""
+    own = folder / named
+    return find_bundle(named) if str(named) in bundled_names() and not own.is_dir() else own
 
 
 def _explain(error: ValidationError) -> str:

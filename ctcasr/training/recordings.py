@@ -28,7 +28,6 @@ from ctcasr.training.run_folder import STATISTICS, write_whole
 from ctcasr.training.starting import read_start
 from ctcasr.training.statistics import measure_statistics
 from ctcasr.training.tasks import TrainingPart
-from ctcasr.training.tensor_files import load_weights
 from ctcasr.training.understanding import UNKNOWN_NAME, Said, Targets, Truth, UnderstandingTask
 
 
@@ -92,15 +91,14 @@ class RecordingTask(UnderstandingTask[SpeechBatch]):
         return ConvSubsampling(model.subsampling, model.channels, self.config.features.dimension)
 
     def make_network(self) -> UnderstandingModel:
-        """Return a network that has to learn its labels; what hears starts as another run has left it, if one is named.
+        """Return a network that has to learn its labels; what hears starts where `run.start_from` ended.
 
         Raises:
-            ConfigError: that run's network has another shape.
+            ConfigError: its network has another shape.
         """
         network = super().make_network()
         if self.start is not None:
-            for name in ("front", "layers"):
-                load_weights(network.get_submodule(name), self.start.encoder(name), self.start.path)
+            self.start.load_hearing(network.get_submodule("front"), network.get_submodule("layers"))
         return network
 
     def batches(self, plan: list[list[int]], epoch: int) -> Iterator[SpeechBatch]:

@@ -24,7 +24,6 @@ from ctcasr.training.run_folder import DICTIONARY, STATISTICS, TOKENS, write_who
 from ctcasr.training.starting import read_start
 from ctcasr.training.statistics import measure_statistics
 from ctcasr.training.tasks import Evaluation, TrainingPart
-from ctcasr.training.tensor_files import load_weights
 from ctcasr.training.vocabularies import make_vocabulary
 
 MOST_HEARD = 50
@@ -51,9 +50,8 @@ class TranscriptionTask:
         self.train_set, self.dev_set = read_manifest(config.data.train), read_manifest(config.data.dev)
         texts = [utterance.text for utterance in self.train_set]
         self.start = start = read_start(config)
-        self.vocabulary = (
-            start.vocabulary(config) if start else make_vocabulary(config.text, texts, config.data.train)
-        )
+        symbols = start.symbols(config.text.units) if start else None
+        self.vocabulary = symbols or make_vocabulary(config.text, texts, config.data.train)
         self.topology = topology_of(config, self.vocabulary)
         self._check_texts([*self.train_set, *self.dev_set])
         if resume:
@@ -93,14 +91,14 @@ class TranscriptionTask:
                 raise DataError(f"{utterance}: {error}") from error
 
     def make_network(self) -> AcousticModel:
-        """Return an acoustic model, with the weights of the run that is tuned, if one is."""
+        """Return an acoustic model, with the weights that it starts from, if there are any."""
         config = self.config
         early_layer = config.model.layers // 2 if config.optimizer.intermediate else 0
         network = AcousticModel(
             config.model, config.features.dimension, self.topology.output_count, early_layer
         )
         if self.start is not None:
-            load_weights(network, self.start.weights, self.start.path)
+            self.start.load(network, self.topology)
         return network
 
     def batches(self, plan: list[list[int]], epoch: int) -> Iterator[SpeechBatch]:

@@ -24,7 +24,7 @@ def make_vocabulary(settings: TextSettings, texts: Sequence[str], manifest: Path
         manifest: its path, for messages.
 
     Raises:
-        DataError: the dictionary of phones is damaged, or the transcripts have too few pieces.
+        DataError: the dictionary of phones is damaged, all transcripts are empty, or they have too few pieces.
         ConfigError: pieces are wanted, and SentencePiece is not installed.
     """
     if settings.units == "phone":
@@ -33,6 +33,8 @@ def make_vocabulary(settings: TextSettings, texts: Sequence[str], manifest: Path
     if settings.units == "bpe":
         assert settings.pieces is not None
         return train_pieces(texts, settings.pieces, manifest)
+    if not any(texts):
+        raise DataError(f"{manifest}: has no transcripts; expected a `text` in each line")
     return Vocabulary.from_texts(texts)
 
 

@@ -18,6 +18,7 @@ english = load_recipe("english")
 text = load_recipe("english", "prepare_text")
 lexicon = load_recipe("english", "prepare_lexicon")
 groups = load_recipe("english", "groups")
+dictated = load_recipe("english", "prepare_dictated")
 
 
 def listed(folder: Path, lines: list[dict[str, object]]) -> None:
@@ -194,3 +195,51 @@ def test_word_error_rates_by_group_of_speakers(tmp_path: Path, capsys: pytest.Ca
         "| audio books, women | 1 | 2 | 0.00 |",
     ]
     assert "SPEAKERS.TXT" in refusal(capsys, groups, hypotheses, "--source", data, "--data", data)
+
+
+class TestDictated:
+    @pytest.fixture
+    def dictionary(self, tmp_path: Path) -> Path:
+        path = tmp_path / "cmudict.dict"
+        path.write_text("a AH\na(2) EY\nbe B IY\nbear B EH R\ndon't D OW N T\nsea S IY\n", encoding="utf-8")
+        return path
+
+    def lines(self, data: Path) -> list[str]:
+        with gzip.open(data / "dictated.txt.gz", "rt") as file:
+            return file.read().splitlines()
+
+    def test_lines_are_said_letter_by_letter_and_number_by_number(
+        self, tmp_path: Path, dictionary: Path
+    ) -> None:
+        assert run(dictated, dictionary, "--data", tmp_path, "--lines", "3000") == 0
+        lines = self.lines(tmp_path)
+        assert len(lines) == 3000
+        assert {"b e a r", "s e a", "bear b e a r", "b e"} <= set(lines)
+        letters = {word for line in lines for word in line.split() if len(word) == 1}
+        assert letters == set("abcdefghijklmnopqrstuvwxyz")
+        assert any(line.startswith("march ") and " nineteen " in line for line in lines)
+        assert any(line.endswith(" and a half") for line in lines)
+        words = {word for line in lines for word in line.split()}
+        assert {"oh", "zero", "ninth", "third", "thirty", "twelve"} <= words
+        assert not words & {"don't", "a(2)", "0"}
+
+    def test_the_same_lines_come_from_the_same_seed(self, tmp_path: Path, dictionary: Path) -> None:
+        files = set()
+        for seed in ("0", "0", "1"):
+            assert run(dictated, dictionary, "--data", tmp_path, "--lines", "50", "--seed", seed) == 0
+            files.add((tmp_path / "dictated.txt.gz").read_bytes())
+        assert len(files) == 2
+
+    def test_what_is_held_out_is_left_out(self, tmp_path: Path, dictionary: Path) -> None:
+        texts = {"test-an4": "b e a r", "dev": "s e a", "train": "bear b e a r", "test-fsdd": "b e"}
+        for name, said in texts.items():
+            write_manifest(tmp_path / f"{name}.jsonl", [Utterance("1", tmp_path / "a.wav", 1.0, said)])
+        assert run(dictated, dictionary, "--data", tmp_path, "--lines", "3000") == 0
+        lines = set(self.lines(tmp_path))
+        assert not {"b e a r", "s e a"} & lines
+        assert {"bear b e a r", "b e"} <= lines  # of training, and too short to give anything away
+
+    def test_a_dictionary_that_is_not_there_is_named(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert "nothing.dict" in refusal(capsys, dictated, tmp_path / "nothing.dict", "--data", tmp_path)

@@ -329,20 +329,3 @@ def test_two_processes_train_as_one(corpus, tmp_path: Path, audio_folder: Path) 
         assert double == pytest.approx(single, rel=1e-4)
     assert len(list((tmp_path / "two/events").iterdir())) == 1
     assert (tmp_path / "two/checkpoints/averaged.safetensors").exists()
-
-
-def test_fine_tuning_goes_on_from_another_run(corpus, tmp_path: Path) -> None:
-    first = corpus()
-    Trainer(read_config(first)).run()
-    ours = Trainer(read_config(first, [f"run.start_from={tmp_path / 'run'}", "run.folder=tuned"]))
-    averaged = read_tensors(tmp_path / "run" / "checkpoints" / "averaged.safetensors")
-    assert all(torch.equal(tensor, averaged[name]) for name, tensor in ours.network.state_dict().items())
-
-
-def test_fine_tuning_wants_a_finished_run_of_the_same_features(corpus, tmp_path: Path) -> None:
-    config = corpus()
-    with pytest.raises(ConfigError, match="must be the folder of a finished run"):
-        Trainer(read_config(config, ["run.start_from=nothing"]))
-    Trainer(read_config(config)).run()
-    with pytest.raises(ConfigError, match=r"task\.input or \[features\] differ"):
-        Trainer(read_config(config, ["run.start_from=run", "run.folder=b", "features.preemphasis=0.9"]))
