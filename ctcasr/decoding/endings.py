@@ -71,6 +71,7 @@ def _score_ending(
     log_prob, bonus, lm_state = 0.0, 0.0, tree[node].lm_state
     if word >= 0:
         log_prob, lm_state = score_word(model, lm_state, lexicon.lm_words[word])
+        log_prob += lexicon.lm_shares[word]
         bonus = lexicon.bonus[word]
     if end_word >= 0:
         closing, _ = score_word(model, lm_state, end_word)

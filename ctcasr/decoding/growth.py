@@ -41,7 +41,7 @@ def _ending_factor(index: int, trie: int, lm_state: int, arrays: SearchArrays) -
     lexicon = arrays.lexicon
     word = lexicon.words[index]
     log_prob, _ = score_word(arrays.model, lm_state, lexicon.lm_words[word])
-    worth = arrays.weights.lm_weight * log_prob + lexicon.bonus[word]
+    worth = arrays.weights.lm_weight * (log_prob + lexicon.lm_shares[word]) + lexicon.bonus[word]
     return float(np.exp(worth - lexicon.look_ahead[trie]))
 
 

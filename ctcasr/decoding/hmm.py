@@ -212,6 +212,7 @@ def _states_of(base: SearchGraph, topology: Topology) -> HmmGraph:
         words.word_first,
         words.words,
         words.lm_words,
+        words.lm_shares,
         words.bonus,
     )
 

@@ -167,12 +167,14 @@ def kinds_of(symbols: Sequence[str]) -> npt.NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class WordScores:
-    """What the words of a lexicon are worth: number in the language model, unigram score and bonus of each.
+    """What the words of a lexicon are worth: number in the language model, share in it, unigram score, bonus of each.
 
-    The last row is the unknown word's; `open_vocabulary` says whether it may be written.
+    The share is logarithmic, and part of the unigram score. The last row is the unknown word's;
+    `open_vocabulary` says whether it may be written.
     """
 
     lm_words: Int32
+    lm_shares: npt.NDArray[np.float64]
     unigrams: npt.NDArray[np.float64]
     bonus: npt.NDArray[np.float64]
     open_vocabulary: bool
@@ -219,6 +221,7 @@ def lexicon_arrays(lexicon: Lexicon, scores: WordScores, lm_weight: float) -> Le
         word_first=np.searchsorted(ends, np.arange(nodes + 2)).astype(np.int32),
         words=numbers.astype(np.int32),
         lm_words=scores.lm_words.astype(np.int32),
+        lm_shares=scores.lm_shares.astype(np.float64),
         bonus=scores.bonus.astype(np.float64),
         kind=lexicon.kinds,
         unknown=np.array([nodes if scores.open_vocabulary else 0], np.int32),

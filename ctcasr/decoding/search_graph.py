@@ -226,18 +226,28 @@ def _lay_out(
     bonus[-1] += settings.unknown_cost or 0.0
     if worth := hot_words.worth():
         bonus += [worth.get(word.casefold(), 0.0) for word in names]
-    if model is not None:
-        # What the model says of `<unk>` is of all words together that it does not know: each has its share, but for
-        # the hot ones, which are expected.
-        expected = {word.casefold() for word, _ in hot_words.words}
-        unknown = numbers == model.unknown_word
-        unknown[-1] = False
-        if expected:
-            unknown &= [word.casefold() not in expected for word in names]
-        bonus[unknown] -= settings.lm_weight * math.log(max(1, int(unknown.sum())))
-    unigrams = _unigrams(_no_model() if model is None else model.arrays, numbers)
-    scores = WordScores(numbers, unigrams, bonus, settings.unknown_cost is not None)
+    shares = (
+        np.zeros(len(names)) if model is None else _shares(names, numbers == model.unknown_word, hot_words)
+    )
+    unigrams = _unigrams(_no_model() if model is None else model.arrays, numbers) + shares
+    scores = WordScores(numbers, shares, unigrams, bonus, settings.unknown_cost is not None)
     return lexicon_arrays(lexicon, scores, settings.lm_weight)
+
+
+def _shares(
+    names: Sequence[str], unknown: npt.NDArray[np.bool_], hot_words: HotWords
+) -> npt.NDArray[np.float64]:
+    """Return the logarithm of each word's share in what the model says of its number.
+
+    What it says of `<unk>` is of all words together that it does not know: each has its share, but for the hot ones,
+    which are expected, and for the last one, which stands for those outside of the lexicon.
+    """
+    expected = {word.casefold() for word, _ in hot_words.words}
+    sharing = unknown.copy()
+    sharing[-1] = False
+    if expected:
+        sharing &= [word.casefold() not in expected for word in names]
+    return np.where(sharing, -math.log(max(1, int(sharing.sum()))), 0.0)
 
 
 @kernel
@@ -285,6 +295,7 @@ def _no_lexicon(lm_words: Int32) -> LexiconArrays:
         word_first=np.zeros(2, np.int32),
         words=none,
         lm_words=lm_words,
+        lm_shares=np.zeros(0),
         bonus=np.zeros(0),
         kind=np.full(len(lm_words), INSIDE, np.uint8),
         unknown=np.zeros(1, np.int32),

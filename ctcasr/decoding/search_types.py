@@ -166,6 +166,7 @@ class LexiconArrays(NamedTuple):
         factor: `(M,)` exponential of the look-ahead's change on entering the node.
         word_first, words: `(M + 1,)`, `(E,)` the words that end at a node.
         lm_words: `(W,)` number of each word in the language model; for a token model, of each symbol.
+        lm_shares: `(W,)` log share of a word in what the model says of its number, which others may have, too.
         bonus: `(W,)` added to a word's weighted log-probability.
         kind: `(V,)` kind of each symbol.
         unknown: `(1,)` the node that holds words outside the lexicon; 0 if there are to be none.
@@ -179,6 +180,7 @@ class LexiconArrays(NamedTuple):
     word_first: Int32
     words: Int32
     lm_words: Int32
+    lm_shares: Float64
     bonus: Float64
     kind: Byte
     unknown: Int32

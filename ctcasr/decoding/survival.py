@@ -200,6 +200,7 @@ def _node_of(index: int, state: SearchState, arrays: SearchArrays) -> int:
             gain = weights.lm_weight * log_prob + weights.bonus
         elif word >= 0:
             log_prob, lm_state = score_word(arrays.model, lm_state, lexicon.lm_words[word])
+            log_prob += lexicon.lm_shares[word]
             gain = weights.lm_weight * log_prob + lexicon.bonus[word]
         tree[node].hot = 0
         if hot.on[0]:

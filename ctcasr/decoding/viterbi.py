@@ -93,6 +93,7 @@ def _end_words(search: Search) -> None:
         for place in range(graph.word_first[node], graph.word_first[node + 1]):
             word = graph.words[place]
             log_prob, lm_state = score_word(model, tokens[index].lm_state, graph.lm_words[word])
+            log_prob += graph.lm_shares[word]
             worth = weights.lm_weight * log_prob + graph.bonus[word] - graph.look_ahead[node]
             score = tokens[index].score + worth
             if score < best - weights.threshold or score == -np.inf:
@@ -278,7 +279,7 @@ def best_ending(search: Search, end_word: int) -> tuple[int, int, float, float]:
             if node > 0:
                 word = graph.words[place]
                 log_prob, following = score_word(model, tokens[index].lm_state, graph.lm_words[word])
-                lm_state = np.int64(following)
+                lm_state, log_prob = np.int64(following), log_prob + graph.lm_shares[word]
                 bonus = graph.bonus[word] - graph.look_ahead[node]
             if end_word >= 0:
                 closing, _ = score_word(model, lm_state, end_word)

@@ -75,6 +75,7 @@ class HmmGraph(NamedTuple):
         look_ahead: `(M,)` best weighted unigram score of the words below; 0 for the root.
         word_first, words: `(M + 1,)`, `(E,)` the words that end at a node.
         lm_words: `(W,)` number of each word in the language model.
+        lm_shares: `(W,)` log share of a word in what the model says of its number.
         bonus: `(W,)` added to a word's weighted log-probability.
     """
 
@@ -85,6 +86,7 @@ class HmmGraph(NamedTuple):
     word_first: Int32
     words: Int32
     lm_words: Int32
+    lm_shares: Float64
     bonus: Float64
 
 

@@ -155,7 +155,9 @@ def _card(description: BundleDescription, config: TrainingConfig) -> str:
     objective = "CTC"
     if description.topology == "hmm":
         objective = f"frame-wise cross-entropy on HMMs of {description.states} state(s) a symbol"
-    rate = "PER" if description.units == "phone" else "WER"
+    rates = f"PER {100 * training.dev_wer:.2f} %"
+    if description.units != "phone":
+        rates = f"WER {100 * training.dev_wer:.2f} %, CER {100 * training.dev_cer:.2f} %"
     return f"""# {description.name}
 
 A ctcasr model bundle: `ctcasr transcribe recording.wav -m {description.name}`.
@@ -168,6 +170,6 @@ A ctcasr model bundle: `ctcasr transcribe recording.wav -m {description.name}`.
 | symbols | {symbols} {_UNIT_NAMES[description.units]} and the blank |
 | training data | {training.train_utterances} utterances, {training.train_seconds / 3600:.2f} hours |
 | training | {training.epochs} epochs, seed {training.seed}, ctcasr {training.ctcasr_version} |
-| held-out speakers | {rate} {100 * training.dev_wer:.2f} %, CER {100 * training.dev_cer:.2f} % (greedy, float32) |
+| held-out speakers | {rates} (greedy, float32) |
 | licence | {description.licence or "not stated"} |
 """

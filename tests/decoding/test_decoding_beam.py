@@ -78,7 +78,7 @@ SPELLINGS = {
     "pieces": (["<blank>", "▁a", "▁b", "a", "b"], {"a": ["▁a"], "ab": ["▁a b"], "ba": ["▁b a", "▁b a a"]}),
     "phones": (
         ["<blank>", "A", "B"],
-        {"a": ["A"], "ab": ["A B"], "ba": ["B A"], "ha": ["A"], "bb": ["B", "B B"]},
+        {"a": ["A"], "ab": ["A B"], "ba": ["B A"], "ha": ["A"], "bb": ["B", "B B"], "baa": ["B A A"]},
     ),
 }
 
@@ -139,6 +139,8 @@ def test_unbounded_lexicon_search_scores_every_word_sequence(
             for word in hypothesis.words
         )
         totals[words] = float(np.logaddexp(totals.get(words, -np.inf), hypothesis.log_prob))
+        apart = weight * hypothesis.lm_log_prob + bonus * len(words) - 1.5 * words.count("<unk>")
+        assert hypothesis.log_prob == pytest.approx(hypothesis.acoustic_log_prob + apart, abs=1e-4)
     assert set(totals) == set(expected)
     for words, log_prob in totals.items():
         assert log_prob == pytest.approx(expected[words], abs=1e-4)

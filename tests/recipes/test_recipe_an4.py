@@ -7,7 +7,9 @@ import pytest
 import soundfile as sf
 
 from ctcasr.data import read_manifest
-from tests.recipes.layouts import corpus, load_recipe, parts, refusal, run, samples
+from ctcasr.training.config_files import read_config
+from ctcasr.training.starting import read_start
+from tests.recipes.layouts import ROOT, corpus, load_recipe, parts, refusal, run, samples
 
 an4 = load_recipe("an4")
 WORD_TIMES = an4.WORD_TIMES
@@ -250,3 +252,10 @@ def test_the_real_dictionaries(tmp_path: Path):
         assert found.by_word["a"] == (("EY",), ("AH",))
         assert abs(len(found.phones) - phones) <= 3
         assert not any(phone[-1].isdigit() for phone in found.phones)
+
+
+def test_the_english_model_is_of_the_shape_that_goes_on_from_it() -> None:
+    start = read_start(read_config(ROOT / "recipes" / "an4" / "from_english.toml"))
+    assert start is not None
+    assert start.symbols("bpe") is None
+    assert sum(weight.numel() for weight in start.weights.values()) == 4_363_736
