@@ -103,8 +103,17 @@ def _with_weights(model: AcousticModel, weights: npt.NDArray[np.generic]) -> Con
 
 def _check_shapes(path: Path, found: Constants, expected: Constants) -> None:
     shapes, wanted = ({name: array.shape for name, array in part.items()} for part in (found, expected))
-    if shapes != wanted:
+    differ = [name for name in sorted(shapes | wanted, key=_number) if shapes.get(name) != wanted.get(name)]
+    if differ:
+        name = differ[0]
         raise ConfigError(
-            f"{path}: is not the network of this configuration's [model]; give channels, layers, hidden and cell as "
-            "they were when it was trained: the bundle's README.md tells them"
+            f"{path}: is not the network of this configuration's [model]: a matrix of it is "
+            f"{shapes.get(name, 'missing')}, here {wanted.get(name, 'missing')}; give channels, layers, hidden and cell as they were when it was "
+            "trained: the bundle's README.md tells them"
         )
+
+
+def _number(name: str) -> tuple[int, str]:
+    """Order constants as they were added."""
+    digits = name.rpartition("_")[2]
+    return (int(digits) if digits.isdigit() else 0), name

@@ -155,6 +155,7 @@ def _card(description: BundleDescription, config: TrainingConfig) -> str:
     objective = "CTC"
     if description.topology == "hmm":
         objective = f"frame-wise cross-entropy on HMMs of {description.states} state(s) a symbol"
+    front = f"{model.subsampling}x subsampling by convolutions of {model.channels} channels"
     rates = f"PER {100 * training.dev_wer:.2f} %"
     if description.units != "phone":
         rates = f"WER {100 * training.dev_wer:.2f} %, CER {100 * training.dev_cer:.2f} %"
@@ -164,7 +165,7 @@ A ctcasr model bundle: `ctcasr transcribe recording.wav -m {description.name}`.
 
 | | |
 |---|---|
-| network | {model.subsampling}x convolutional subsampling, {model.layers} {layers_of(model)}, {objective} |
+| network | {front}, {model.layers} {layers_of(model)}, {objective} |
 | parameters | {training.parameters:,} |
 | audio | {features.sample_rate} Hz, {features.dimension} {features.kind} bins, normalised: {features.normalization} |
 | symbols | {symbols} {_UNIT_NAMES[description.units]} and the blank |
