@@ -108,8 +108,8 @@ def _check_shapes(path: Path, found: Constants, expected: Constants) -> None:
         name = differ[0]
         raise ConfigError(
             f"{path}: is not the network of this configuration's [model]: a matrix of it is "
-            f"{shapes.get(name, 'missing')}, here {wanted.get(name, 'missing')}; give channels, layers, hidden and cell as they were when it was "
-            "trained: the bundle's README.md tells them"
+            f"{shapes.get(name, 'missing')}, here {wanted.get(name, 'missing')}; give channels, layers, hidden and "
+            "cell as they were when it was trained: the bundle's README.md tells them"
         )
 
 
