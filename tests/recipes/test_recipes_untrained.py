@@ -33,7 +33,8 @@ def test_configurations_are_valid_and_documents_are_there(name: str) -> None:
     for path in (ROOT / "recipes" / name).glob("*.toml"):
         assert read_config(path).data.train == ROOT / "recipes" / name / "data" / "train.jsonl"
     assert "--expect" in (ROOT / "recipes" / name / "README.md").read_text()
-    assert "Nothing has been trained" in (ROOT / "recipes" / name / "RESULTS.md").read_text()
+    results = (ROOT / "recipes" / name / "RESULTS.md").read_text()
+    assert ("Nothing has been trained" in results) != (name == "mini_librispeech")
 
 
 @pytest.mark.parametrize("name", NAMES)
