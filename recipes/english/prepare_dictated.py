@@ -11,7 +11,6 @@ out.
 from __future__ import annotations
 
 import argparse
-import gzip
 import random
 import string
 import sys
@@ -19,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ctcasr.data import read_manifest
-from ctcasr.errors import CtcAsrError
+from ctcasr.errors import CtcAsrError, DataError
 from ctcasr.text import Pronunciations
 from ctcasr.text.english_numbers import spelled_numbers
 
@@ -110,8 +109,16 @@ def words_to_spell(dictionary: Path) -> list[str]:
 
 
 def held_out_texts(data: Path) -> set[str]:
-    """Return the transcripts of dev and test; a letter or a digit or two are said everywhere, and not left out."""
+    """Return the transcripts of dev and test; a letter or a digit or two are said everywhere, and not left out.
+
+    Raises:
+        DataError: there are no manifests of dev or test, or one is damaged.
+    """
     parts = [path for path in sorted(data.glob("*.jsonl")) if path.stem.partition("-")[0] in ("dev", "test")]
+    if not parts:
+        raise DataError(
+            f"{data}: has no manifests of dev and test, whose texts are left out; run prepare.py first"
+        )
     texts = {utterance.text for path in parts for utterance in read_manifest(path)}
     return {text for text in texts if len(text.split()) >= FEWEST_WORDS}
 
@@ -123,18 +130,17 @@ def main() -> int:
     )
     parser.add_argument("dictionary", type=Path, help="CMU's pronouncing dictionary")
     parser.add_argument(
-        "--data", type=Path, default=DATA, help="the manifests; `dictated.txt.gz` is written there"
+        "--data", type=Path, default=DATA, help="the manifests; `dictated.txt` is written there"
     )
     parser.add_argument("--lines", type=int, default=100_000, help="how many are drawn")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
     arguments = parser.parse_args()
-    path = arguments.data / "dictated.txt.gz"
+    path = arguments.data / "dictated.txt"
     try:
         held_out = held_out_texts(arguments.data)
         speaker = Speaker(words_to_spell(arguments.dictionary), arguments.seed)
         lines = [line for line in speaker.lines(arguments.lines) if line not in held_out]
-        with path.open("wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as file:
-            file.writelines(f"{line}\n".encode() for line in lines)
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     except (CtcAsrError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -202,11 +202,11 @@ class TestDictated:
     def dictionary(self, tmp_path: Path) -> Path:
         path = tmp_path / "cmudict.dict"
         path.write_text("a AH\na(2) EY\nbe B IY\nbear B EH R\ndon't D OW N T\nsea S IY\n", encoding="utf-8")
+        write_manifest(tmp_path / "dev.jsonl", [Utterance("1", tmp_path / "a.wav", 1.0, "b")])
         return path
 
     def lines(self, data: Path) -> list[str]:
-        with gzip.open(data / "dictated.txt.gz", "rt") as file:
-            return file.read().splitlines()
+        return (data / "dictated.txt").read_text(encoding="utf-8").splitlines()
 
     def test_lines_are_said_letter_by_letter_and_number_by_number(
         self, tmp_path: Path, dictionary: Path
@@ -227,7 +227,7 @@ class TestDictated:
         files = set()
         for seed in ("0", "0", "1"):
             assert run(dictated, dictionary, "--data", tmp_path, "--lines", "50", "--seed", seed) == 0
-            files.add((tmp_path / "dictated.txt.gz").read_bytes())
+            files.add((tmp_path / "dictated.txt").read_bytes())
         assert len(files) == 2
 
     def test_what_is_held_out_is_left_out(self, tmp_path: Path, dictionary: Path) -> None:
@@ -239,6 +239,14 @@ class TestDictated:
         assert not {"b e a r", "s e a"} & lines
         assert {"bear b e a r", "b e"} <= lines  # of training, and too short to give anything away
 
+    def test_without_manifests_nothing_can_be_left_out(
+        self, tmp_path: Path, dictionary: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "dev.jsonl").unlink()
+        assert "run prepare.py first" in refusal(capsys, dictated, dictionary, "--data", tmp_path)
+        assert not (tmp_path / "dictated.txt").exists()
+
+    @pytest.mark.usefixtures("dictionary")
     def test_a_dictionary_that_is_not_there_is_named(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
