@@ -167,6 +167,8 @@ class Trainer:
 
     def _leave_group(self) -> None:
         """Let go of the process group and all that holds it: gloo's threads abort a process that exits over them."""
+        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+            return  # and nothing to collect garbage for, which takes a third of a second
         self.accelerator.wait_for_everyone()
         self.stepper.model = self.network
         self.accelerator.free_memory()
