@@ -33,8 +33,7 @@ def training(
     with training_half("plot training"):
         from ctcasr.cli.training_plot import Run, draw_training
         from ctcasr.training.config_files import read_config
-        from ctcasr.training.records import read_records
-        from ctcasr.training.run_folder import CONFIG
+        from ctcasr.training.records import CONFIG, read_records
 
     found = [
         Run(_name(run), read_records(run), read_config(run / CONFIG).optimizer.clip_norm) for run in runs

@@ -13,7 +13,8 @@ from ctcasr.runtime.understanding_bundle import UnderstandingDescription
 from ctcasr.training.checkpoints import AVERAGED
 from ctcasr.training.config_files import read_config
 from ctcasr.training.onnx_graph import has_int8, save_models
-from ctcasr.training.run_folder import CHECKPOINTS, CONFIG
+from ctcasr.training.records import CONFIG
+from ctcasr.training.run_folder import CHECKPOINTS
 from ctcasr.training.tensor_files import read_tensors
 from ctcasr.training.transcription_export import Origin, transcription_content
 from ctcasr.training.understanding_export import understanding_content

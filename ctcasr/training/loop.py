@@ -23,10 +23,9 @@ from ctcasr.training.moving_average import MovingAverage
 from ctcasr.training.planning import Epoch, plan_digest, plan_epoch
 from ctcasr.training.probing import MemoryProbe
 from ctcasr.training.problems import ProblemLog
-from ctcasr.training.records import Record
+from ctcasr.training.records import SUMMARY, Record
 from ctcasr.training.run_folder import (
     CHECKPOINTS,
-    SUMMARY,
     MetricsLog,
     write_run,
     write_whole,

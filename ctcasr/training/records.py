@@ -1,4 +1,4 @@
-"""The records of a run's epochs, as `metrics.jsonl` holds them; read without torch."""
+"""What a run has recorded, of each epoch and in the end; read without torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 from ctcasr.errors import DataError
 
+CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
+SUMMARY = "summary.json"
 
 Record = dict[str, float | int]
 
@@ -42,3 +44,21 @@ def read_records(run: Path) -> list[Record]:
     if not numbers:
         raise DataError(f"{path}: holds no record yet; wait until the run has finished its first epoch")
     return records
+
+
+def read_summary(run: Path) -> dict[str, float]:
+    """Return the scores of the averaged weights of a finished run, as `summary.json` names them.
+
+    Raises:
+        DataError: the run is not finished, or its summary is damaged.
+    """
+    path = run / SUMMARY
+    try:
+        scores = json.loads(path.read_text(encoding="utf-8"))
+        return {name: float(share) for name, share in scores.items()}
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path}: not there; finish the training first, with `ctcasr train --resume`"
+        ) from error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); expected the folder of a training run") from error

@@ -16,14 +16,12 @@ from torch.utils.tensorboard import SummaryWriter
 from ctcasr.errors import ConfigError
 from ctcasr.features import GlobalStatistics
 from ctcasr.training.config import TrainingConfig
-from ctcasr.training.records import METRICS, Record
+from ctcasr.training.records import CONFIG, METRICS, Record
 from ctcasr.training.tensor_files import told
 
-CONFIG = "config.toml"
 TOKENS = "tokens.txt"
 DICTIONARY = "lexicon.txt"
 STATISTICS = "statistics.json"
-SUMMARY = "summary.json"
 CHECKPOINTS = "checkpoints"
 EVENTS = "events"
 

@@ -18,7 +18,8 @@ from ctcasr.training.checkpoints import AVERAGED
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.config_files import read_config
 from ctcasr.training.objectives import topology_of
-from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, DICTIONARY, TOKENS, read_statistics
+from ctcasr.training.records import CONFIG
+from ctcasr.training.run_folder import CHECKPOINTS, DICTIONARY, TOKENS, read_statistics
 from ctcasr.training.tensor_files import load_weights, read_tensors
 
 _HEARING = ("front", "subsampling", "layers")

@@ -18,7 +18,8 @@ from ctcasr.training.checkpoints import AVERAGED
 from ctcasr.training.config_files import read_config
 from ctcasr.training.evaluating import sample
 from ctcasr.training.loop import Trainer
-from ctcasr.training.run_folder import CHECKPOINTS, CONFIG
+from ctcasr.training.records import CONFIG
+from ctcasr.training.run_folder import CHECKPOINTS
 from ctcasr.training.tensor_files import load_weights, read_tensors
 from ctcasr.training.trying import plain, trial
 

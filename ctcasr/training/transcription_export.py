@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,8 @@ from ctcasr.text import PhoneVocabulary, Units, read_vocabulary
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.objectives import topology_of
 from ctcasr.training.onnx_graph import build_graph, build_stream_graph
-from ctcasr.training.records import METRICS
-from ctcasr.training.run_folder import DICTIONARY, SUMMARY, read_statistics
+from ctcasr.training.records import SUMMARY, read_records, read_summary
+from ctcasr.training.run_folder import DICTIONARY, read_statistics
 from ctcasr.training.tensor_files import load_weights
 
 Description = TypeVar("Description")
@@ -52,17 +51,9 @@ class Origin:
         """Return the scores of the averaged weights, and how many epochs there were.
 
         Raises:
-            ConfigError: the run does not tell them.
+            DataError: the run does not tell them.
         """
-        try:
-            scores = json.loads((self.run / SUMMARY).read_text(encoding="utf-8"))
-            epochs = len((self.run / METRICS).read_text(encoding="utf-8").splitlines())
-            return {name: float(score) for name, score in scores.items()}, epochs
-        except (OSError, ValueError, AttributeError, TypeError) as error:
-            raise ConfigError(
-                f"{self.run}: {SUMMARY} and {METRICS} cannot be read ({error}); "
-                "finish the training with `ctcasr train --resume`"
-            ) from error
+        return read_summary(self.run), len(read_records(self.run))
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,6 @@
-"""The comparison of cells: equal sizes, and the table of what runs recorded."""
+"""The comparison of cells: networks of equal sizes."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
 
 import pytest
 
@@ -33,41 +30,11 @@ def test_sizes_are_as_near_as_their_step_allows(cell: str, bidirectional: bool) 
         assert found == BASE
 
 
-def make_run(folder: Path) -> Path:
-    folder.mkdir()
-    (folder / "config.toml").write_text(
-        '[data]\ntrain = "t"\ndev = "d"\n[model]\ncell = "gru"\nbidirectional = false\nlayers = 1\nhidden = 8\n'
-        "[run]\nseed = 3\n",
-        encoding="utf-8",
-    )
-    (folder / "tokens.txt").write_text("<blank>\na\nb\n", encoding="utf-8")
-    (folder / "summary.json").write_text('{"dev_wer": 0.125, "dev_cer": 0.0625}', encoding="utf-8")
-    records = [
-        {
-            "gradient_norm": norm,
-            "gradient_norm_95": 3 * norm,
-            "clipped_share": share,
-            "train_seconds": seconds,
-        }
-        for norm, share, seconds in ((2.0, 0.5, 9.0), (1.0, 0.25, 7.0), (8.0, 0.0, 8.0))
-    ]
-    (folder / "metrics.jsonl").write_text(
-        "".join(json.dumps(record) + "\n" for record in records), encoding="utf-8"
-    )
-    return folder
-
-
-def test_the_table_says_what_the_runs_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = make_run(tmp_path / "run")
-    assert cells.main(["table", str(run)]) == 0
-    head, line, found = capsys.readouterr().out.splitlines()
-    assert head.count("|") == line.count("|") == found.count("|")
-    size = cells.parameters(ModelSettings(cell="gru", bidirectional=False, layers=1, hidden=8), 80, 3)
-    assert found == f"| gru, forward | 8 | {size:,} | 3 | 3 | 12.50 | 6.25 | 8.0 | 2.00 | 6.00 | 25.0 |"
-
-
-def test_an_unfinished_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = make_run(tmp_path / "run")
-    (run / "summary.json").unlink()
-    assert cells.main(["table", str(run)]) == 1
-    assert capsys.readouterr().err.startswith(f"error: {run}: cannot be compared")
+def test_a_command_for_each_cell_in_both_ways(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cells.main(["--parameters", "300000"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 * len(cells.CELLS)
+    for line in lines:
+        command, _, size = line.partition("  # ")
+        assert command.startswith("ctcasr train recipes/an4/config.toml --set model.cell=")
+        assert abs(int(size.removesuffix(" parameters").replace(",", "")) - 300_000) < 10_000

@@ -23,8 +23,8 @@ from ctcasr.training.checkpoints import AVERAGED
 from ctcasr.training.config import DataSettings, RunSettings, TrainingConfig
 from ctcasr.training.export import export_bundle
 from ctcasr.training.onnx_graph import write_models
-from ctcasr.training.records import METRICS
-from ctcasr.training.run_folder import CHECKPOINTS, CONFIG, SUMMARY, TOKENS, write_run
+from ctcasr.training.records import CONFIG, METRICS, SUMMARY
+from ctcasr.training.run_folder import CHECKPOINTS, TOKENS, write_run
 from ctcasr.training.tensor_files import write_tensors
 
 Noise = Callable[..., npt.NDArray[np.float32]]
@@ -317,7 +317,7 @@ class TestExportBundle:
     )
     def test_a_damaged_summary_is_named(self, finished_run: Path, tmp_path: Path, content: str) -> None:
         (finished_run / SUMMARY).write_text(content, encoding="utf-8")
-        with pytest.raises(ConfigError, match=SUMMARY) as raised:
+        with pytest.raises(CtcAsrError, match=SUMMARY) as raised:
             export_bundle(finished_run, tmp_path / "bundle")
         assert "\n" not in str(raised.value)
 

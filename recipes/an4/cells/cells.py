@@ -1,24 +1,19 @@
-"""Compare recurrent cells on AN4 at one number of parameters.
+"""Print the commands that train AN4 with each recurrent cell, at one number of parameters.
 
-python recipes/an4/cells/cells.py sizes [--parameters 5020028]    # the commands that train them
-python recipes/an4/cells/cells.py table recipes/an4/runs/cell-*   # what came out, as a Markdown table
+python recipes/an4/cells/cells.py [--parameters 5020028]
+python scripts/compare_runs.py recipes/an4/runs/cell-*            # what came out, as a Markdown table
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ctcasr.errors import CtcAsrError
 from ctcasr.models import AcousticModel, ModelSettings
 from ctcasr.training.config_files import read_config
-from ctcasr.training.records import METRICS
-from ctcasr.training.run_folder import CONFIG, SUMMARY, TOKENS
 
 CONFIGURATION = Path("recipes/an4/config.toml")
 CELLS: dict[str, dict[str, int]] = {
@@ -85,59 +80,14 @@ def _command(settings: ModelSettings, run: str, count: int) -> str:
     return f"ctcasr train {CONFIGURATION} {options} --set run.folder=runs/{run}  # {count:,} parameters"
 
 
-def row(run: Path) -> str:
-    """Return what a run's records say, as a row of the table.
-
-    Raises:
-        CtcAsrError: the run is not finished, or damaged.
-    """
-    config = read_config(run / CONFIG)
-    try:
-        records: list[dict[str, Any]] = [
-            json.loads(line) for line in (run / METRICS).read_text(encoding="utf-8").splitlines()
-        ]
-        scores = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
-        symbols = len((run / TOKENS).read_text(encoding="utf-8").splitlines())
-        name = config.model.cell + ("" if config.model.bidirectional else ", forward")
-        norms, high = ([record[key] for record in records] for key in ("gradient_norm", "gradient_norm_95"))
-        return (
-            f"| {name} | {config.model.hidden} | {parameters(config.model, config.features.dimension, symbols):,} "
-            f"| {config.run.seed} | {len(records)} | {100 * scores['dev_wer']:.2f} | {100 * scores['dev_cer']:.2f} "
-            f"| {statistics.median(record['train_seconds'] for record in records):.1f} "
-            f"| {statistics.median(norms):.2f} | {statistics.median(high):.2f} "
-            f"| {100 * statistics.mean(record['clipped_share'] for record in records):.1f} |"
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CtcAsrError(f"{run}: cannot be compared ({error}); finish the training first") from error
-
-
-def print_table(runs: Sequence[Path]) -> None:
-    """Print the table of finished runs.
-
-    The norms are medians over the epochs: of each epoch's median, and of its 95th percentile.
-    """
-    print(
-        "| cell | hidden | parameters | seed | epochs | dev WER % | dev CER % | s an epoch | norm | 95 % | clipped % |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
-    for run in runs:
-        print(row(run))
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    sizes = commands.add_parser("sizes", help="print a training command for each cell")
-    sizes.add_argument("--symbols", type=int, default=28, help="of the vocabulary")
-    sizes.add_argument("--parameters", type=int, metavar="N", help="of each network; default: the recipe's")
-    commands.add_parser("table", help="print what runs gave").add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--symbols", type=int, default=28, help="of the vocabulary")
+    parser.add_argument("--parameters", type=int, metavar="N", help="of each network; default: the recipe's")
     options = parser.parse_args(arguments)
     try:
-        if options.command == "sizes":
-            print_sizes(options.symbols, options.parameters)
-        else:
-            print_table(options.runs)
+        print_sizes(options.symbols, options.parameters)
     except CtcAsrError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
