@@ -21,6 +21,12 @@ RECURRENT = "weight_hh_l0"
 SLOWNESS = 0.95
 """Share of a slow unit of an SCRN that is left after a frame: alpha of Mikolov et al. 2014."""
 
+BATCH_SHARE = 0.05
+"""Share of a batch in the running mean and variance of a light GRU."""
+
+BATCH_EPSILON = 1e-5
+"""What is added to a variance in a light GRU."""
+
 
 def make_cell(settings: ModelSettings, inputs: int) -> nn.Module:
     """Return one direction of a layer, with torch's starting values where torch has the cell."""
@@ -88,28 +94,51 @@ class ProjectedLstm(_Cell):
 class LightGru(_Cell):
     """A light gated recurrent unit (Ravanelli et al. 2018); its state is `(B, hidden)`.
 
-    The paper normalises what the inputs give over the batch. That would make an utterance depend on its neighbours, and
-    on how they are padded: here each gate of each frame is normalised by itself (Ba et al. 2016, Layer normalization).
+    As in the paper, what the inputs give is normalised over the batch while the cell is trained (Ioffe and Szegedy
+    2015), padding left out, and by the running mean and variance of that otherwise: outputs of a trained cell depend on
+    nothing but the utterance. The states are not squashed, so what is constant in the inputs would drown the rest
+    without it (layer normalisation, which lets constants pass, learned next to nothing: recipes/an4/cells/RESULTS.md).
     """
+
+    running_mean: Tensor
+    running_var: Tensor
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__(inputs, hidden, 2, hidden)
         self.weight_norm = nn.Parameter(torch.ones(2 * hidden))
         nn.init.zeros_(self.bias_ih_l0)
+        self.register_buffer("running_mean", torch.zeros(2 * hidden))
+        self.register_buffer("running_var", torch.ones(2 * hidden))
         # As in the paper: the states are rectified, not squashed, and must not grow from frame to frame.
         for gate in self.weight_hh_l0.data.chunk(2):
             nn.init.orthogonal_(gate)
 
-    def normalised(self, sequences: Tensor) -> Tensor:
-        """Return what the inputs give, `(T, B, 2 * hidden)`, each gate normalised over its units."""
-        heard = functional.linear(sequences.transpose(0, 1), self.weight_ih_l0)
-        gates = heard.to(torch.promote_types(heard.dtype, torch.float32)).reshape(*heard.shape[:2], 2, -1)
-        normed = functional.layer_norm(gates, (self.hidden,)).flatten(-2)
-        return normed * self.weight_norm + self.bias_ih_l0
+    def normalised(self, sequences: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return what the inputs give, `(T, B, 2 * hidden)`, each unit normalised; zero in padding while training.
 
-    def forward(self, sequences: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return `outputs (B, T, hidden)` and the state; see the module."""
-        heard = self.normalised(sequences)
+        Args:
+            sequences: `(B, T, inputs)`.
+            valid: `(B, T)`, false where a frame is padding; None: all frames count.
+        """
+        heard = functional.linear(sequences.transpose(0, 1), self.weight_ih_l0)
+        heard = heard.to(torch.promote_types(heard.dtype, torch.float32))
+        if valid is None or not self.training:
+            return self._normalised(heard.flatten(0, 1)).view_as(heard)
+        inside, found = valid.t(), torch.zeros_like(heard)
+        found[inside] = self._normalised(heard[inside])
+        return found
+
+    def _normalised(self, rows: Tensor) -> Tensor:
+        """Normalise rows `(N, 2 * hidden)`; one alone has no variance."""
+        learns = self.training and len(rows) > 1
+        running, scales = (self.running_mean, self.running_var), (self.weight_norm, self.bias_ih_l0)
+        return functional.batch_norm(rows, *running, *scales, learns, BATCH_SHARE, BATCH_EPSILON)
+
+    def forward(
+        self, sequences: Tensor, state: Tensor | None = None, heard: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return `outputs (B, T, hidden)` and the state; see the module. `heard` is `normalised`, if that is known."""
+        heard = self.normalised(sequences) if heard is None else heard
         start = _zeros(heard, self.hidden) if state is None else state
         with torch.autocast(heard.device.type, enabled=False):
             states = light_gru(heard, self.weight_hh_l0, start)

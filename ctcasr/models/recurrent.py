@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from ctcasr.models.cells import RECURRENT, make_cell
+from ctcasr.models.cells import RECURRENT, LightGru, make_cell
 from ctcasr.models.settings import ModelSettings
+from ctcasr.models.subsampling import valid_frames
 
 State = Tensor | tuple[Tensor | int, ...] | None
 """Where a cell ended, as the next call takes it."""
@@ -60,17 +61,23 @@ class RecurrentLayer(nn.Module):
         self.residual = settings.residual and not is_first
         self.bptt_frames = settings.bptt_frames
 
-    def forward(self, sequences: Tensor, turn: Tensor) -> Tensor:
-        """Return `(B, T', outputs)` of `sequences (B, T', inputs)`; `turn` is from `reversal`."""
+    def forward(self, sequences: Tensor, turn: Tensor, valid: Tensor) -> Tensor:
+        """Return `(B, T', outputs)` of `sequences (B, T', inputs)`.
+
+        Args:
+            sequences: padded behind.
+            turn: `(B, T')`, from `reversal`.
+            valid: `(B, T')`, false where a frame is padding, which it is in both directions alike.
+        """
         dropped = self.dropout(sequences)
-        outputs = self._run(self.ahead, dropped)
+        outputs = self._run(self.ahead, dropped, valid)
         if self.back is not None:
-            back = self._run(self.back, _gather_frames(dropped, turn))
+            back = self._run(self.back, _gather_frames(dropped, turn), valid)
             outputs = torch.cat((outputs, _gather_frames(back, turn)), dim=-1)
         normed: Tensor = self.norm(outputs)
         return sequences + normed if self.residual else normed
 
-    def _run(self, cell: nn.Module, sequences: Tensor) -> Tensor:
+    def _run(self, cell: nn.Module, sequences: Tensor, valid: Tensor) -> Tensor:
         """Run one direction; in training, some recurrent weights are zero for the whole batch (Merity et al. 2018).
 
         With `bptt_frames`, backpropagation through time is truncated (Williams and Peng 1990): each window of frames
@@ -88,7 +95,9 @@ class RecurrentLayer(nn.Module):
             # Torch's loops of these two would convert states and weights in every frame: slower, and less exact.
             with torch.autocast("cpu", enabled=False):
                 return _outputs(cell, weights, sequences.float(), window)
-        return _outputs(cell, weights, sequences, window)
+        # Over the whole batch at once: windows must not be normalised each by itself.
+        heard = cell.normalised(sequences, valid) if isinstance(cell, LightGru) else None
+        return _outputs(cell, weights, sequences, window, heard)
 
 
 class RecurrentLayers(nn.ModuleList):
@@ -108,20 +117,30 @@ class RecurrentLayers(nn.ModuleList):
 
     def each(self, sequences: Tensor, lengths: Tensor) -> Iterator[Tensor]:
         """Yield what each layer puts out, the lowest first; see `forward`."""
-        turn = reversal(lengths, sequences.shape[1])
+        turn, valid = (make(lengths, sequences.shape[1]) for make in (reversal, valid_frames))
         for layer in self:
-            sequences = layer(sequences, turn)
+            sequences = layer(sequences, turn, valid)
             yield sequences
 
 
 def _outputs(
-    cell: nn.Module, weights: dict[str, Tensor], sequences: Tensor, window: int | None = None
+    cell: nn.Module,
+    weights: dict[str, Tensor],
+    sequences: Tensor,
+    window: int | None = None,
+    heard: Tensor | None = None,
 ) -> Tensor:
-    """Return the outputs of a cell, whose gradients end where a window of frames begins."""
+    """Return the outputs of a cell, whose gradients end where a window of frames begins.
+
+    `heard` is what the inputs give, of a cell for which that is known: `(T, B, gates * hidden)`.
+    """
     outputs: list[Tensor] = []
     state: State = None
-    for part in torch.split(sequences, window, dim=1) if window else (sequences,):
-        arguments = (part,) if state is None else (part, state)
+    size = window or sequences.shape[1]
+    for number, part in enumerate(torch.split(sequences, size, dim=1)):
+        arguments: tuple[object, ...] = (part, state) if number or heard is not None else (part,)
+        if heard is not None:
+            arguments += (heard[number * size : (number + 1) * size],)
         output, state = torch.func.functional_call(cell, weights, arguments) if weights else cell(*arguments)
         state = _detached(state)
         outputs.append(output)

@@ -45,12 +45,11 @@ def bundle_weights(bundle: Bundle, settings: ModelSettings) -> tuple[Path, dict[
     path = _best_model(bundle.folder)
     found = _constants(_read_graph(path))
     model = AcousticModel(settings, bundle.description.features.dimension, bundle.description.symbols)
-    parameters = dict(model.named_parameters())
-    sizes = [parameter.numel() for parameter in parameters.values()]
-    numbers = np.arange(sum(sizes))
+    size = sum(tensor.numel() for tensor in model.state_dict().values())
+    numbers = np.arange(size)
     low, high = (_with_weights(model, digit + _LEAST) for digit in (numbers % _DIGIT, numbers // _DIGIT))
     _check_shapes(path, found, low)
-    weights = np.zeros(sum(sizes), np.float32)
+    weights = np.zeros(size, np.float32)
     for name, constant in found.items():
         digits = np.stack([low[name].ravel(), high[name].ravel()]) - _LEAST
         is_weight = ((digits >= 0) & (digits == np.rint(digits))).all(axis=0)
@@ -96,8 +95,12 @@ def _constants(graph: onnx.GraphProto) -> Constants:
 
 
 def _with_weights(model: AcousticModel, weights: npt.NDArray[np.generic]) -> Constants:
-    """Set all parameters of a model, one after the other, and return the constants of its graph."""
-    torch.nn.utils.vector_to_parameters(torch.from_numpy(weights.astype(np.float32)), model.parameters())
+    """Set all weights of a model, one after the other, and return the constants of its graph."""
+    tensors = model.state_dict().values()
+    sizes = [tensor.numel() for tensor in tensors]
+    parts = torch.split(torch.from_numpy(weights.astype(np.float32)), sizes)
+    for tensor, part in zip(tensors, parts, strict=True):
+        tensor.copy_(part.view_as(tensor))
     return _constants(build_graph(model).graph)
 
 

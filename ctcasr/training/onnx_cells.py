@@ -15,6 +15,7 @@ import onnx
 from torch import Tensor, nn
 
 from ctcasr.models.cells import (
+    BATCH_EPSILON,
     SLOWNESS,
     ClockworkRnn,
     LightGru,
@@ -26,8 +27,6 @@ from ctcasr.training.onnx_builder import GraphBuilder, value
 
 _GATES = {"RNN": (0,), "GRU": (1, 0, 2), "LSTM": (0, 3, 1, 2)}
 """Where ONNX's gates stand among torch's: of the GRU update, reset, new; of the LSTM input, output, forget, cell."""
-
-_LAYER_NORM_EPSILON = 1e-5
 
 
 @dataclass
@@ -135,14 +134,10 @@ def _heard(graph: GraphBuilder, cell: LightGru | ProjectedLstm | ClockworkRnn, s
 
 def _light_gru(graph: GraphBuilder, cell: LightGru, sequences: str, memory: Memory | None) -> str:
     hidden = cell.hidden
-    heard = graph.add("Reshape", [_heard(graph, cell, sequences), graph.integers(0, 0, 2, hidden)])
-    heard = graph.add(
-        "LayerNormalization",
-        [heard, graph.constant(np.ones(hidden))],
-        axis=-1,
-        epsilon=_LAYER_NORM_EPSILON,
-    )
-    heard = graph.add("Reshape", [heard, graph.integers(0, 0, 2 * hidden)])
+    # The constants are those of the cell, as `bundle_weights` wants them; ONNX Runtime takes the root once, on loading.
+    variance = graph.add("Add", [graph.constant(cell.running_var), graph.constant(np.full(1, BATCH_EPSILON))])
+    heard = graph.add("Sub", [_heard(graph, cell, sequences), graph.constant(cell.running_mean)])
+    heard = graph.add("Div", [heard, graph.add("Sqrt", [variance])])
     heard = graph.add("Mul", [heard, graph.constant(cell.weight_norm)])
     heard = graph.add("Add", [heard, graph.constant(cell.bias_ih_l0)])
     scan = _Scan(graph, memory, [hidden])

@@ -76,6 +76,7 @@ class MemoryProbe:
     def _fits(self, size: float) -> bool:
         """Tell whether a batch of so much, padding included, can be computed."""
         device = self._accelerator.device
+        buffers = {buffer: buffer.clone() for buffer in self._stepper.network.buffers()}
         try:
             with torch.random.fork_rng([device] if device.type == "cuda" else []):
                 self._compute(size)
@@ -85,6 +86,8 @@ class MemoryProbe:
             return False
         finally:
             self._stepper.optimizer.zero_grad(set_to_none=True)
+            for buffer, before in buffers.items():  # of batch normalisation
+                buffer.copy_(before)
             if device.type == "cuda":
                 torch.cuda.empty_cache()
         return True

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ctcasr.models import AcousticModel, ModelSettings, ctc_loss
 from ctcasr.models.recurrent import RecurrentLayer, reversal
-from ctcasr.models.subsampling import ConvSubsampling
+from ctcasr.models.subsampling import ConvSubsampling, valid_frames
 
 BINS, SYMBOLS = 7, 4
 
@@ -95,7 +95,7 @@ def test_layer_is_a_packed_bidirectional_lstm() -> None:
         packed(pack_padded_sequence(sequences, lengths, batch_first=True, enforce_sorted=False))[0],
         batch_first=True,
     )
-    outputs = layer(sequences, reversal(lengths, 11))
+    outputs = layer(sequences, reversal(lengths, 11), valid_frames(lengths, 11))
     for row, length in enumerate(lengths.tolist()):
         normed = layer.norm(expected[row, :length])
         torch.testing.assert_close(outputs[row, :length], normed, rtol=0, atol=1e-12)

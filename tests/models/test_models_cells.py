@@ -8,11 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 
 from ctcasr.models import AcousticModel, ModelSettings, ctc_loss
-from ctcasr.models.cells import make_cell
+from ctcasr.models.cells import LightGru, make_cell
 from ctcasr.models.recurrent import RecurrentLayers
+from ctcasr.models.subsampling import valid_frames
 from tests.oracles.cells import CELLS
 
 INPUTS = 3
@@ -31,8 +32,18 @@ def shape(cell: str, **fields: object) -> ModelSettings:
 
 
 def layers(cell: str, seed: int = 0, **fields: object) -> RecurrentLayers:
+    """Return layers as in training, those of light GRUs as afterwards: what they train with depends on the batch."""
     torch.manual_seed(seed)
-    return RecurrentLayers(shape(cell, **fields), INPUTS).double()
+    return settled(RecurrentLayers(shape(cell, **fields), INPUTS).double().train(cell != "ligru"))
+
+
+def settled(module: nn.Module) -> nn.Module:
+    """Give batch normalisation means and variances that are not those of the start."""
+    for name, buffer in module.named_buffers():
+        if "running" in name:
+            low = 0.4 if name.endswith("var") else -0.6
+            buffer.copy_(torch.linspace(low, low + 0.9, len(buffer)))
+    return module
 
 
 def frames(*size: int, seed: int = 0) -> Tensor:
@@ -44,7 +55,7 @@ def frames(*size: int, seed: int = 0) -> Tensor:
 @pytest.mark.parametrize("count", [1, 2, 19])
 def test_a_cell_is_the_loop_of_its_paper(cell: str, count: int) -> None:
     torch.manual_seed(1)
-    module = make_cell(shape(cell), INPUTS).double()
+    module = settled(make_cell(shape(cell), INPUTS).double().eval())
     sequences = frames(2, count)
     outputs, _ = module(sequences)
     assert outputs.shape == (2, count, shape(cell).width)
@@ -58,7 +69,7 @@ def test_a_cell_is_the_loop_of_its_paper(cell: str, count: int) -> None:
 @every_cell
 def test_a_state_goes_on_where_an_earlier_call_ended(cell: str) -> None:
     torch.manual_seed(2)
-    module = make_cell(shape(cell), INPUTS).double()
+    module = settled(make_cell(shape(cell), INPUTS).double().eval())
     sequences = frames(2, 11)
     whole, _ = module(sequences)
     state, pieces = None, []
@@ -113,6 +124,52 @@ def test_neighbours_change_neither_outputs_nor_gradients(
         torch.testing.assert_close(gradient, parameter.grad, rtol=1e-9, atol=1e-11)
 
 
+class TestLightGru:
+    """Batch normalisation, which is torch's over the frames that are no padding."""
+
+    def test_padding_is_left_out(self) -> None:
+        torch.manual_seed(4)
+        cell = LightGru(INPUTS, 5).double()
+        peer = nn.BatchNorm1d(10, momentum=0.05).double()
+        lengths = torch.tensor([7, 1, 4])
+        valid = valid_frames(lengths, 9)
+        for seed in range(3):
+            sequences = frames(3, 9, seed=seed)
+            rows = torch.cat([sequences[row, :n] for row, n in enumerate(lengths.tolist())])
+            expected = peer(rows @ cell.weight_ih_l0.t())
+            sequences[~valid] = 1e6 * (1 + seed)
+            found = cell.normalised(sequences, valid)
+            assert not found.transpose(0, 1)[~valid].any()
+            torch.testing.assert_close(found.transpose(0, 1)[valid], expected, rtol=0, atol=1e-12)
+        torch.testing.assert_close(cell.running_mean, peer.running_mean, rtol=0, atol=1e-12)
+        torch.testing.assert_close(cell.running_var, peer.running_var, rtol=0, atol=1e-12)
+        found = cell.eval().normalised(sequences[:1, :7])[:, 0]
+        torch.testing.assert_close(found, peer.eval()(rows[:7] @ cell.weight_ih_l0.t()), rtol=0, atol=1e-12)
+
+    @pytest.mark.parametrize("bidirectional", [True, False])
+    @pytest.mark.parametrize("recurrent_dropout", [0.0, 0.5])
+    def test_layers_train_alike_however_they_are_padded(
+        self, bidirectional: bool, recurrent_dropout: float
+    ) -> None:
+        fields = {"bidirectional": bidirectional, "recurrent_dropout": recurrent_dropout}
+        lengths, found = torch.tensor([6, 2, 5]), []
+        for more in (0, 4):
+            network = layers("ligru", **fields).train()
+            sequences = torch.cat((frames(3, 6), torch.full((3, more, INPUTS), 9.0).double()), dim=1)
+            torch.manual_seed(8)
+            outputs = network(sequences, lengths)
+            outputs[valid_frames(lengths, 6 + more)].square().sum().backward()
+            gradients = [parameter.grad for parameter in network.parameters()]
+            found.append([outputs[valid_frames(lengths, 6 + more)], *gradients, *network.buffers()])
+        for one, other in zip(*found, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
+
+    def test_one_frame_alone_has_no_variance(self) -> None:
+        cell = LightGru(INPUTS, 5).double()
+        assert cell(frames(1, 1))[0].isfinite().all()
+        assert not cell.running_mean.any()
+
+
 @every_cell
 def test_one_direction_hears_nothing_of_what_follows(cell: str) -> None:
     sequences, changed = frames(1, 9), frames(1, 9)
@@ -156,6 +213,7 @@ def test_an_option_of_one_cell_changes_the_output(cell: str, name: str, other: i
 @every_cell
 def test_recurrent_dropout_acts_in_training_only(cell: str) -> None:
     network, sequences, length = layers(cell, recurrent_dropout=0.5), frames(1, 9), torch.tensor([9])
+    network.train()
     assert not torch.equal(network(sequences, length), network(sequences, length))
     network.eval()
     assert torch.equal(network(sequences, length), network(sequences, length))
@@ -174,12 +232,11 @@ def test_variational_dropout_drops_the_same_in_all_frames(variational: bool) -> 
 def test_a_residual_layer_adds_its_inputs() -> None:
     sequences, length = frames(1, 5), torch.tensor([5])
     first, second = layers("rnn", residual=True)
-    inside = first(sequences, torch.arange(5)[None])
-    turn = torch.arange(4, -1, -1)[None]
-    inside = first(sequences, turn)
-    plain = layers("rnn")[1](inside, turn)
+    turn, valid = torch.arange(4, -1, -1)[None], torch.ones(1, 5, dtype=torch.bool)
+    inside = first(sequences, turn, valid)
+    plain = layers("rnn")[1](inside, turn, valid)
     torch.testing.assert_close(layers("rnn", residual=True)(sequences, length), inside + plain)
-    torch.testing.assert_close(second(inside, turn), inside + plain)
+    torch.testing.assert_close(second(inside, turn, valid), inside + plain)
 
 
 @every_cell

@@ -63,16 +63,12 @@ def lstmp(w: Weights, frames: Array) -> Array:
 
 
 def ligru(w: Weights, frames: Array) -> Array:
-    """Ravanelli et al. 2018, section III, each gate normalised over its units instead of over the batch."""
+    """Ravanelli et al. 2018, section III, normalised as in training: by mean and variance that are known."""
     hidden = w["weight_hh_l0"].shape[1]
-
-    def normalised(gate: Array) -> Array:
-        return (gate - gate.mean()) / np.sqrt(gate.var() + 1e-5)
-
     h, out = np.zeros(hidden), []
     for x in frames:
-        wz, wh = np.split(w["weight_ih_l0"] @ x, 2)
-        heard = np.concatenate((normalised(wz), normalised(wh))) * w["weight_norm"] + w["bias_ih_l0"]
+        heard = (w["weight_ih_l0"] @ x - w["running_mean"]) / np.sqrt(w["running_var"] + 1e-5)
+        heard = heard * w["weight_norm"] + w["bias_ih_l0"]
         uz, uh = np.split(w["weight_hh_l0"] @ h, 2)
         z = sigmoid(heard[:hidden] + uz)
         h = z * h + (1 - z) * np.maximum(heard[hidden:] + uh, 0)

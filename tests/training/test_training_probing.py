@@ -19,8 +19,11 @@ from ctcasr.training.stepping import Stepper
 from tests.training.test_training_trainer import assert_same_weights, metrics
 
 
-def test_the_probe_changes_nothing(corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = corpus(optimizer__epochs=2, optimizer__consistency=0.2)
+@pytest.mark.parametrize("cell", ["lstm", "ligru"])  # of which the second has running means
+def test_the_probe_changes_nothing(
+    corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str
+) -> None:
+    config = corpus(optimizer__epochs=2, optimizer__consistency=0.2, model__cell=cell)
     Trainer(read_config(config, ["run.folder=with"])).run()
     monkeypatch.setattr(MemoryProbe, "check", lambda _: None)
     Trainer(read_config(config, ["run.folder=without"])).run()
