@@ -32,7 +32,7 @@ class AcousticModel(nn.Module):
         self.settings = settings
         self.bins = bins
         self.symbols = symbols
-        self.subsampling = ConvSubsampling(settings.subsampling, settings.channels, bins)
+        self.subsampling = ConvSubsampling(settings, bins)
         self.layers = RecurrentLayers(settings, self.subsampling.output_size)
         self.dropout = make_dropout(settings)
         self.output = nn.Linear(self.layers.outputs, symbols)

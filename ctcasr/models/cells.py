@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ctcasr.models.batch_norm import FrameBatchNorm
 from ctcasr.models.recurrences import clockwork, light_gru, projected_lstm
 from ctcasr.models.settings import ModelSettings
 
@@ -20,12 +21,6 @@ RECURRENT = "weight_hh_l0"
 
 SLOWNESS = 0.95
 """Share of a slow unit of an SCRN that is left after a frame: alpha of Mikolov et al. 2014."""
-
-BATCH_SHARE = 0.05
-"""Share of a batch in the running mean and variance of a light GRU."""
-
-BATCH_EPSILON = 1e-5
-"""What is added to a variance in a light GRU."""
 
 
 def make_cell(settings: ModelSettings, inputs: int) -> nn.Module:
@@ -100,15 +95,10 @@ class LightGru(_Cell):
     without it (layer normalisation, which lets constants pass, learned next to nothing: recipes/an4/cells/RESULTS.md).
     """
 
-    running_mean: Tensor
-    running_var: Tensor
-
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__(inputs, hidden, 2, hidden)
-        self.weight_norm = nn.Parameter(torch.ones(2 * hidden))
-        nn.init.zeros_(self.bias_ih_l0)
-        self.register_buffer("running_mean", torch.zeros(2 * hidden))
-        self.register_buffer("running_var", torch.ones(2 * hidden))
+        self.norm = FrameBatchNorm(2 * hidden)
+        self.register_parameter("bias_ih_l0", None)  # that of the normalisation is enough
         # As in the paper: the states are rectified, not squashed, and must not grow from frame to frame.
         for gate in self.weight_hh_l0.data.chunk(2):
             nn.init.orthogonal_(gate)
@@ -122,17 +112,8 @@ class LightGru(_Cell):
         """
         heard = functional.linear(sequences.transpose(0, 1), self.weight_ih_l0)
         heard = heard.to(torch.promote_types(heard.dtype, torch.float32))
-        if valid is None or not self.training:
-            return self._normalised(heard.flatten(0, 1)).view_as(heard)
-        inside, found = valid.t(), torch.zeros_like(heard)
-        found[inside] = self._normalised(heard[inside])
-        return found
-
-    def _normalised(self, rows: Tensor) -> Tensor:
-        """Normalise rows `(N, 2 * hidden)`; one alone has no variance."""
-        learns = self.training and len(rows) > 1
-        running, scales = (self.running_mean, self.running_var), (self.weight_norm, self.bias_ih_l0)
-        return functional.batch_norm(rows, *running, *scales, learns, BATCH_SHARE, BATCH_EPSILON)
+        normed: Tensor = self.norm(heard, None if valid is None else valid.t())
+        return normed
 
     def forward(
         self, sequences: Tensor, state: Tensor | None = None, heard: Tensor | None = None

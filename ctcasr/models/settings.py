@@ -19,6 +19,9 @@ class ModelSettings(BaseModel):
 
     subsampling: Literal[2, 4] = Field(4, description="feature frames for one encoder frame")
     channels: int = Field(32, ge=1, le=1024, description="of the two convolutions")
+    batch_norm: bool = Field(
+        False, description="what the convolutions put out is normalised over the batch in training"
+    )
     cell: Cell = Field("lstm", description="of the recurrent layers")
     bidirectional: bool = Field(
         True,

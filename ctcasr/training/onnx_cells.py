@@ -14,8 +14,8 @@ import numpy.typing as npt
 import onnx
 from torch import Tensor, nn
 
+from ctcasr.models.batch_norm import EPSILON, FrameBatchNorm
 from ctcasr.models.cells import (
-    BATCH_EPSILON,
     SLOWNESS,
     ClockworkRnn,
     LightGru,
@@ -72,6 +72,19 @@ def add_layer(
         norm = [graph.constant(layer.norm.weight), graph.constant(layer.norm.bias)]
         outputs = graph.add("LayerNormalization", [outputs, *norm], axis=-1, epsilon=layer.norm.eps)
     return graph.add("Add", [sequences, outputs]) if layer.residual else outputs
+
+
+def add_batch_norm(graph: GraphBuilder, norm: FrameBatchNorm, frames: str) -> str:
+    """Add the normalisation of `frames (..., size)` by running means and variances.
+
+    Its constants are as the module has them, so that `bundle_weights` finds them; ONNX Runtime takes the root once.
+    """
+    variance = graph.add("Add", [graph.constant(norm.running_var), graph.constant(np.full(1, EPSILON))])
+    centred = graph.add("Sub", [frames, graph.constant(norm.running_mean)])
+    scaled = graph.add(
+        "Mul", [graph.add("Div", [centred, graph.add("Sqrt", [variance])]), graph.constant(norm.weight)]
+    )
+    return graph.add("Add", [scaled, graph.constant(norm.bias)])
 
 
 def _native(
@@ -134,12 +147,7 @@ def _heard(graph: GraphBuilder, cell: LightGru | ProjectedLstm | ClockworkRnn, s
 
 def _light_gru(graph: GraphBuilder, cell: LightGru, sequences: str, memory: Memory | None) -> str:
     hidden = cell.hidden
-    # The constants are those of the cell, as `bundle_weights` wants them; ONNX Runtime takes the root once, on loading.
-    variance = graph.add("Add", [graph.constant(cell.running_var), graph.constant(np.full(1, BATCH_EPSILON))])
-    heard = graph.add("Sub", [_heard(graph, cell, sequences), graph.constant(cell.running_mean)])
-    heard = graph.add("Div", [heard, graph.add("Sqrt", [variance])])
-    heard = graph.add("Mul", [heard, graph.constant(cell.weight_norm)])
-    heard = graph.add("Add", [heard, graph.constant(cell.bias_ih_l0)])
+    heard = add_batch_norm(graph, cell.norm, _heard(graph, cell, sequences))
     scan = _Scan(graph, memory, [hidden])
     heard_here, state = scan.take(heard, 2 * hidden), scan.states[0]
     body = scan.body

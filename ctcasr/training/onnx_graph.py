@@ -18,7 +18,7 @@ from ctcasr.models import AcousticModel, ModelSettings
 from ctcasr.models.recurrent import RecurrentLayer, RecurrentLayers
 from ctcasr.models.subsampling import KERNEL, STRIDES, ConvSubsampling, halved
 from ctcasr.training.onnx_builder import GraphBuilder, value
-from ctcasr.training.onnx_cells import Memory, add_layer
+from ctcasr.training.onnx_cells import Memory, add_batch_norm, add_layer
 
 
 def build_graph(model: AcousticModel) -> onnx.ModelProto:
@@ -134,7 +134,8 @@ def _halved(graph: GraphBuilder, lengths: str) -> str:
 
 def _flat(graph: GraphBuilder, subsampling: ConvSubsampling, maps: str) -> str:
     shape = graph.integers(0, 0, subsampling.output_size)
-    return graph.add("Reshape", [graph.add("Transpose", [maps], perm=[0, 2, 1, 3]), shape])
+    frames = graph.add("Reshape", [graph.add("Transpose", [maps], perm=[0, 2, 1, 3]), shape])
+    return frames if subsampling.norm is None else add_batch_norm(graph, subsampling.norm, frames)
 
 
 def _output(graph: GraphBuilder, model: AcousticModel, sequences: str) -> str:

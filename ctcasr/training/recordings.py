@@ -87,8 +87,7 @@ class RecordingTask(UnderstandingTask[SpeechBatch]):
 
     def make_front(self) -> ConvSubsampling:
         """Return the convolutions over feature frames."""
-        model = self.config.model
-        return ConvSubsampling(model.subsampling, model.channels, self.config.features.dimension)
+        return ConvSubsampling(self.config.model, self.config.features.dimension)
 
     def make_network(self) -> UnderstandingModel:
         """Return a network that has to learn its labels; what hears starts where `run.start_from` ended.

@@ -39,6 +39,7 @@ _AUDIO_ONLY = (
     "augment",
     "model.subsampling",
     "model.channels",
+    "model.batch_norm",
     "batches.seconds",
     "run.start_from",
 )

@@ -43,7 +43,7 @@ def understanding_content(origin: Origin, name: str, licence: str) -> Content[Un
         vocabulary = TokenVocabulary(lists[WORDS], lists[CHARACTERS])
         front = TokenFront(config.tokens, vocabulary.word_count, vocabulary.character_count)
     else:
-        front = ConvSubsampling(config.model.subsampling, config.model.channels, config.features.dimension)
+        front = ConvSubsampling(config.model, config.features.dimension)
     model = make_model(config, front, Targets(lists.get(TAGS), lists.get(LABELS)))
     load_weights(model, origin.weights, origin.weights_path)
     hears = config.task.input == "audio"

@@ -68,11 +68,34 @@ def test_neighbours_change_no_gradient(subsampling: int) -> None:
 @pytest.mark.parametrize("factor", [2, 4])
 @pytest.mark.parametrize("bins", [1, 2, 13, 80])
 def test_subsampling_divides_and_rounds_up(factor: int, bins: int) -> None:
-    layer = ConvSubsampling(factor, 2, bins)
+    layer = ConvSubsampling(ModelSettings(subsampling=factor, channels=2), bins)
     lengths = torch.arange(1, 14)
     outputs, counts = layer(torch.randn(13, 13, bins), lengths)
     assert counts.tolist() == [-(-length // factor) for length in range(1, 14)]
     assert outputs.shape == (13, -(-13 // factor), layer.output_size)
+
+
+def test_what_convolutions_put_out_is_normalised() -> None:
+    settings, lengths = ModelSettings(channels=2, batch_norm=True), torch.tensor([9, 26, 1])
+    torch.manual_seed(0)
+    layer = ConvSubsampling(settings, 5).double()
+    plain = ConvSubsampling(settings.model_copy(update={"batch_norm": False}), 5).double()
+    plain.load_state_dict({name: value for name, value in layer.state_dict().items() if "norm" not in name})
+    peer = nn.BatchNorm1d(layer.output_size, momentum=0.05).double()
+    for _ in range(3):
+        features = torch.randn(3, 26, 5, dtype=torch.float64)
+        outputs, counts = layer(features, lengths)
+        inside = valid_frames(counts, outputs.shape[1])
+        expected = peer(plain(features, lengths)[0][inside])
+        torch.testing.assert_close(outputs[inside], expected, rtol=0, atol=1e-12)
+        assert not outputs[~inside].any()
+    together, _ = layer.eval()(features, lengths)
+    for row, length in enumerate(lengths):
+        alone, (count,) = layer(features[row : row + 1, :length], length[None])
+        torch.testing.assert_close(alone[0], together[row, :count], rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        together[inside], peer.eval()(plain(features, lengths)[0][inside]), rtol=0, atol=1e-12
+    )
 
 
 def test_reversal_is_its_own_inverse() -> None:

@@ -141,8 +141,8 @@ class TestLightGru:
             found = cell.normalised(sequences, valid)
             assert not found.transpose(0, 1)[~valid].any()
             torch.testing.assert_close(found.transpose(0, 1)[valid], expected, rtol=0, atol=1e-12)
-        torch.testing.assert_close(cell.running_mean, peer.running_mean, rtol=0, atol=1e-12)
-        torch.testing.assert_close(cell.running_var, peer.running_var, rtol=0, atol=1e-12)
+        torch.testing.assert_close(cell.norm.running_mean, peer.running_mean, rtol=0, atol=1e-12)
+        torch.testing.assert_close(cell.norm.running_var, peer.running_var, rtol=0, atol=1e-12)
         found = cell.eval().normalised(sequences[:1, :7])[:, 0]
         torch.testing.assert_close(found, peer.eval()(rows[:7] @ cell.weight_ih_l0.t()), rtol=0, atol=1e-12)
 
@@ -167,7 +167,7 @@ class TestLightGru:
     def test_one_frame_alone_has_no_variance(self) -> None:
         cell = LightGru(INPUTS, 5).double()
         assert cell(frames(1, 1))[0].isfinite().all()
-        assert not cell.running_mean.any()
+        assert not cell.norm.running_mean.any()
 
 
 @every_cell

@@ -72,7 +72,9 @@ def test_a_sentence_alone_is_as_in_a_batch(seed: int, lengths: list[int], poolin
 def test_a_recording_alone_is_as_in_a_batch(pooling: Pooling) -> None:
     torch.manual_seed(1)
     model = UnderstandingModel(
-        ModelSettings(layers=1, hidden=6), ConvSubsampling(4, 3, 8), Outputs(labels=3, pooling=pooling)
+        ModelSettings(layers=1, hidden=6),
+        ConvSubsampling(ModelSettings(channels=3), 8),
+        Outputs(labels=3, pooling=pooling),
     ).eval()
     features, lengths = torch.randn(3, 21, 8), torch.tensor([21, 9, 1])
     together = model(features, lengths)

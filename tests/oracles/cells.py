@@ -67,8 +67,8 @@ def ligru(w: Weights, frames: Array) -> Array:
     hidden = w["weight_hh_l0"].shape[1]
     h, out = np.zeros(hidden), []
     for x in frames:
-        heard = (w["weight_ih_l0"] @ x - w["running_mean"]) / np.sqrt(w["running_var"] + 1e-5)
-        heard = heard * w["weight_norm"] + w["bias_ih_l0"]
+        heard = (w["weight_ih_l0"] @ x - w["norm.running_mean"]) / np.sqrt(w["norm.running_var"] + 1e-5)
+        heard = heard * w["norm.weight"] + w["norm.bias"]
         uz, uh = np.split(w["weight_hh_l0"] @ h, 2)
         z = sigmoid(heard[:hidden] + uz)
         h = z * h + (1 - z) * np.maximum(heard[hidden:] + uh, 0)

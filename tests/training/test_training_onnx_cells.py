@@ -56,8 +56,14 @@ def run(network: onnxruntime.InferenceSession, features: torch.Tensor, lengths: 
 @every_cell
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"bidirectional": False}, {"residual": True, "layers": 3}, {"layer_norm": False, "subsampling": 2}],
-    ids=["both-ways", "forward", "residual", "no-norm"],
+    [
+        {},
+        {"bidirectional": False},
+        {"residual": True, "layers": 3},
+        {"layer_norm": False, "subsampling": 2},
+        {"batch_norm": True},
+    ],
+    ids=["both-ways", "forward", "residual", "no-norm", "batch-norm"],
 )
 def test_the_graph_equals_the_torch_model(cell: str, fields: dict[str, object]) -> None:
     network = model(cell, **fields)
@@ -123,7 +129,9 @@ def pieces(
 @pytest.mark.parametrize("subsampling", [2, 4])
 @pytest.mark.parametrize("frames", [1, 4, 41, 47])
 def test_pieces_give_what_the_whole_does(cell: str, subsampling: int, frames: int) -> None:
-    network = model(cell, bidirectional=False, subsampling=subsampling, residual=True)
+    network = model(
+        cell, bidirectional=False, subsampling=subsampling, residual=True, batch_norm=subsampling == 4
+    )
     features = torch.randn(1, frames, BINS, generator=torch.Generator().manual_seed(frames))
     with torch.no_grad():
         expected, _ = network(features, torch.tensor([frames]))

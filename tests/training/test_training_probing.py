@@ -19,11 +19,11 @@ from ctcasr.training.stepping import Stepper
 from tests.training.test_training_trainer import assert_same_weights, metrics
 
 
-@pytest.mark.parametrize("cell", ["lstm", "ligru"])  # of which the second has running means
+@pytest.mark.parametrize("batch_norm", [False, True])
 def test_the_probe_changes_nothing(
-    corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str
+    corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_norm: bool
 ) -> None:
-    config = corpus(optimizer__epochs=2, optimizer__consistency=0.2, model__cell=cell)
+    config = corpus(optimizer__epochs=2, optimizer__consistency=0.2, model__batch_norm=batch_norm)
     Trainer(read_config(config, ["run.folder=with"])).run()
     monkeypatch.setattr(MemoryProbe, "check", lambda _: None)
     Trainer(read_config(config, ["run.folder=without"])).run()

@@ -84,7 +84,7 @@ def test_a_run_learns_and_leaves_its_folder(corpus, tmp_path: Path) -> None:
         ("save", {}),
         ("train", {"optimizer__consistency": 0.2, "augment__frequency_warp": 0.2}),
         ("train", {"optimizer__moving_average": 0.9, "optimizer__intermediate": 0.3, "model__layers": 2}),
-        ("train", {"optimizer__moving_average": 0.9, "model__cell": "ligru"}),
+        ("train", {"optimizer__moving_average": 0.9, "model__batch_norm": True}),
     ],
 )
 def test_resuming_is_exact(
