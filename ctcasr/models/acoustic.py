@@ -13,8 +13,8 @@ from ctcasr.models.subsampling import ConvSubsampling, valid_frames
 class AcousticModel(nn.Module):
     """Map feature frames to log-probabilities of symbols, the blank being symbol 0.
 
-    An utterance's output does not depend on what it is batched with: no operation mixes utterances or
-    looks at padding.
+    An utterance's output does not depend on what it is batched with: no operation looks at padding, and none mixes
+    utterances but batch normalisation while it is trained.
     """
 
     def __init__(self, settings: ModelSettings, bins: int, symbols: int, early_layer: int = 0) -> None:

@@ -63,7 +63,7 @@ class ModelSettings(BaseModel):
     )
     blank_bias: float = Field(
         0.0,
-        description="of the output at the start; below zero shortens the phase in which all output is blank",
+        description="of the output at the start; below zero less is blank then, which did not help on AN4",
     )
 
     @model_validator(mode="after")

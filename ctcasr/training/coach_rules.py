@@ -104,7 +104,7 @@ def _blank_for_long(story: Story) -> str:
     return (
         f"all output is still blank after {updates} updates, longer than usual; prove the wiring with --overfit-batch, "
         f"look for a better rate than {story.config.optimizer.learning_rate:g} with --find-lr, begin with "
-        "model.blank_bias = -3 or fewer model.layers, and let `ctcasr doctor` look at the transcripts"
+        "model.batch_norm = true or fewer model.layers, and let `ctcasr doctor` look at the transcripts"
     )
 
 
