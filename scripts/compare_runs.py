@@ -11,15 +11,15 @@ the lowest and highest.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any
 
 from ctcasr.errors import CtcAsrError, DataError
+from ctcasr.training.config_files import read_config
 from ctcasr.training.records import CONFIG, Record, dev_scores, read_records, read_summary, score_name
 
 ASIDE = ("run.seed", "run.folder")
@@ -42,21 +42,14 @@ class Run:
         """Read a run's folder.
 
         Raises:
+            ConfigError: its configuration cannot be read.
             DataError: it is not that of a finished run.
         """
-        path = folder / CONFIG
-        try:
-            sections: dict[str, dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))
-            settings = {
-                f"{part}.{key}": value for part, own in sections.items() for key, value in own.items()
-            }
-            seed = int(settings.get("run.seed", 0))
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise DataError(
-                f"{path}: cannot be read ({error}); expected the folder of a training run"
-            ) from error
+        sections = read_config(folder / CONFIG).model_dump(mode="json")
+        settings = {f"{part}.{key}": value for part, own in sections.items() for key, value in own.items()}
+        seed = settings["run.seed"]
         for name in ASIDE:
-            settings.pop(name, None)
+            del settings[name]
         return cls(settings, seed, read_records(folder), dev_scores(read_summary(folder)))
 
     def mean(self, name: str) -> float:
@@ -77,9 +70,12 @@ def spread(values: Iterable[float], form: str) -> str:
 
 def differences(settings: Settings, base: Settings) -> str:
     """Write what differs from the first run, as `ctcasr train --set` takes it."""
-    names = sorted(settings.keys() | base.keys())
-    changed = [name for name in names if settings.get(name) != base.get(name)]
-    return " ".join(f"`{name}={settings.get(name, 'unset')}`" for name in changed)
+    changed = {name: value for name, value in sorted(settings.items()) if value != base[name]}
+    return " ".join(f"`{name}={_shown(value)}`" for name, value in changed.items())
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def grouped(runs: Sequence[Run]) -> list[list[Run]]:
