@@ -91,8 +91,8 @@ class LightGru(_Cell):
 
     As in the paper, what the inputs give is normalised over the batch while the cell is trained (Ioffe and Szegedy
     2015), padding left out, and by the running mean and variance of that otherwise: outputs of a trained cell depend on
-    nothing but the utterance. The states are not squashed, so what is constant in the inputs would drown the rest
-    without it (layer normalisation, which lets constants pass, learned next to nothing: recipes/an4/cells/RESULTS.md).
+    nothing but the utterance. With layer normalisation in its place the cell learned next to nothing:
+    recipes/an4/cells/RESULTS.md.
     """
 
     def __init__(self, inputs: int, hidden: int) -> None:
