@@ -20,10 +20,22 @@ from statistics import fmean, median
 
 from ctcasr.errors import CtcAsrError, DataError
 from ctcasr.training.config_files import read_config
-from ctcasr.training.records import CONFIG, Record, dev_scores, read_records, read_summary, score_name
+from ctcasr.training.records import (
+    CONFIG,
+    METRICS,
+    SUMMARY,
+    Record,
+    dev_scores,
+    read_records,
+    read_summary,
+    score_name,
+)
 
 ASIDE = ("run.seed", "run.folder")
 """Settings that tell runs of one row apart."""
+
+FIELDS = ("dev_loss", "train_seconds", "gradient_norm", "gradient_norm_95", "clipped_share")
+"""Of an epoch's record, what the table has."""
 
 Settings = dict[str, object]
 
@@ -50,7 +62,17 @@ class Run:
         seed = settings["run.seed"]
         for name in ASIDE:
             del settings[name]
-        return cls(settings, seed, read_records(folder), dev_scores(read_summary(folder)))
+        records = read_records(folder)
+        if missing := [name for name in FIELDS if any(name not in record for record in records)]:
+            raise DataError(
+                f"{folder / METRICS}: has no {missing[0]}; another version wrote it, so train the run again"
+            )
+        scores = dev_scores(read_summary(folder))
+        if not scores:
+            raise DataError(
+                f"{folder / SUMMARY}: has no scores of dev; finish the training with `ctcasr train --resume`"
+            )
+        return cls(settings, seed, records, scores)
 
     def mean(self, name: str) -> float:
         """Return the mean of a field over the epochs."""

@@ -63,7 +63,7 @@ def test_seeds_are_one_row_and_compared_by_pairs(tmp_path: Path, capsys: pytest.
 
 
 @pytest.mark.parametrize("name", ["config.toml", "summary.json", "metrics.jsonl"])
-@pytest.mark.parametrize("content", [None, "", "[]", "\x00", '{"dev_wer": "x"}', "a = 1"])
+@pytest.mark.parametrize("content", [None, "", "[]", "\x00", '{"dev_wer": "x"}', "a = 1", '{"epoch": 1}'])
 def test_a_damaged_or_unfinished_run_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: str | None
 ) -> None:
