@@ -196,7 +196,7 @@ class OptimizerSettings(BaseModel):
         ge=0,
         le=100,
         description="weight of the divergence between two maskings of each utterance; 0 masks it once, "
-        "0.2 doubles the work and is worth it where recordings are few",
+        "0.2 takes half as long again and is worth it where recordings are few",
     )
     moving_average: float = Field(
         0.0,
@@ -242,8 +242,8 @@ class RunSettings(BaseModel):
     start_from: Path | None = Field(
         None,
         description="folder of a finished run or of a bundle, or the name of a bundle in the package, whose weights "
-        "are trained on: all of them where the same units are written (its symbols are kept), else those of the "
-        "convolutions and recurrent layers",
+        "are trained on: all of them where the same units are written (its symbols are kept; not for another number "
+        "of pieces), else those of the convolutions and recurrent layers",
     )
 
 

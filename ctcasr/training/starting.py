@@ -12,10 +12,10 @@ from ctcasr.errors import ConfigError
 from ctcasr.features import FeatureSettings, GlobalStatistics
 from ctcasr.runtime import read_bundle
 from ctcasr.runtime.bundle import DESCRIPTION
-from ctcasr.text import Units, Vocabulary, read_vocabulary
+from ctcasr.text import PhoneVocabulary, Pronunciations, Vocabulary, read_vocabulary
 from ctcasr.training.bundle_weights import bundle_weights
 from ctcasr.training.checkpoints import AVERAGED
-from ctcasr.training.config import TrainingConfig
+from ctcasr.training.config import TextSettings, TrainingConfig
 from ctcasr.training.config_files import read_config
 from ctcasr.training.objectives import topology_of
 from ctcasr.training.records import CONFIG
@@ -44,10 +44,26 @@ class Start:
     vocabulary: Vocabulary | None = None
     topology: Topology | None = None
 
-    def symbols(self, units: Units) -> Vocabulary | None:
-        """Return the symbols to take over; None where other units are to be written."""
-        same = self.vocabulary is not None and self.vocabulary.units == units
-        return self.vocabulary if same else None
+    def symbols(self, settings: TextSettings) -> Vocabulary | None:
+        """Return the symbols to take over; None where others are to be written.
+
+        Pieces are others where another number of them is wanted, and phones where the dictionary that is wanted has
+        one that the start lacks; its words and their pronunciations are taken.
+
+        Raises:
+            DataError: the dictionary of phones is damaged.
+        """
+        theirs = self.vocabulary
+        if theirs is None or theirs.units != settings.units:
+            return None
+        if isinstance(theirs, PhoneVocabulary):
+            assert settings.lexicon is not None
+            wanted = Pronunciations.read(settings.lexicon)
+            same = set(wanted.phones) <= set(theirs.symbols)
+            return PhoneVocabulary(theirs.symbols, wanted) if same else None
+        if theirs.units == "bpe" and len(theirs) - 1 != settings.pieces:
+            return None
+        return theirs
 
     def load(self, network: nn.Module, topology: Topology) -> None:
         """Load all weights into a network that transcribes; where its outputs stand for something else, not theirs.

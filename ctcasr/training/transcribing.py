@@ -50,7 +50,7 @@ class TranscriptionTask:
         self.train_set, self.dev_set = read_manifest(config.data.train), read_manifest(config.data.dev)
         texts = [utterance.text for utterance in self.train_set]
         self.start = start = read_start(config)
-        symbols = start.symbols(config.text.units) if start else None
+        symbols = start.symbols(config.text) if start else None
         self.vocabulary = symbols or make_vocabulary(config.text, texts, config.data.train)
         self.topology = topology_of(config, self.vocabulary)
         self._check_texts([*self.train_set, *self.dev_set])

@@ -100,6 +100,31 @@ def test_other_units_get_outputs_of_their_own(corpus: Corpus, tmp_path: Path) ->
     finished(config, *TUNED, *phones)
 
 
+def test_another_number_of_pieces_is_other_units(corpus: Corpus) -> None:
+    config = corpus(optimizer__epochs=1)
+    pieces = ["text.units=bpe", "text.pieces=14"]
+    run = finished(config, *pieces)
+    again = ["run.start_from=run", "run.folder=tuned"]
+    assert torch.equal(started(config, *pieces, *again)["output.weight"], averaged(run)["output.weight"])
+    assert len(started(config, "text.units=bpe", "text.pieces=16", *again)["output.bias"]) == 17
+
+
+def test_a_dictionary_may_have_other_words(corpus: Corpus, tmp_path: Path) -> None:
+    config = corpus(optimizer__epochs=1)
+    (tmp_path / "phones.txt").write_text("".join(f"{text} A{text}\n" for text in TEXTS), encoding="utf-8")
+    run = finished(config, "text.units=phone", "text.lexicon=phones.txt")
+    more = "".join(f"{text} A{text}\n" for text in TEXTS) + f"new A{TEXTS[0]} A{TEXTS[-1]}\n"
+    (tmp_path / "more.txt").write_text(more, encoding="utf-8")
+    tuned = ["run.start_from=run", "run.folder=tuned", "text.units=phone", "text.lexicon=more.txt"]
+    assert torch.equal(started(config, *tuned)["output.weight"], averaged(run)["output.weight"])
+    assert "new" in (finished(config, *tuned) / "lexicon.txt").read_text(encoding="utf-8")
+    (tmp_path / "more.txt").write_text(more + "other OTHER\n", encoding="utf-8")
+    assert (
+        len(started(config, *tuned, "run.folder=other")["output.bias"])
+        == len(averaged(run)["output.bias"]) + 1
+    )
+
+
 def test_frames_get_outputs_of_their_own(corpus: Corpus, tmp_path: Path) -> None:
     config = corpus(model__subsampling=2)
     run = finished(config)
