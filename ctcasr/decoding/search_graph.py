@@ -199,7 +199,7 @@ def _symbols_alone(symbols: Sequence[str], settings: BeamSettings, model: NGramM
         raise ConfigError(
             f"the language model knows words, but not symbols such as {missing[:3]}; give a lexicon with it"
         )
-    return _no_lexicon(np.array([model.word_id(symbol) for symbol in symbols], np.int32))
+    return _no_lexicon(model.word_ids(symbols))
 
 
 def _lay_out(
@@ -216,7 +216,7 @@ def _lay_out(
             "make the lexicon from the model's vocabulary"
         )
     names = [*lexicon.words, UNKNOWN]
-    numbers = np.array([0 if model is None else model.word_id(word) for word in names], np.int32)
+    numbers = np.zeros(len(names), np.int32) if model is None else model.word_ids(names)
     if model is not None and (numbers == model.unknown_word).all():
         raise ConfigError(
             f"the language model knows none of the lexicon's {len(lexicon.words)} words, such as "

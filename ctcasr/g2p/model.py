@@ -107,7 +107,7 @@ class Pronouncer:
         model = _model(np.split(inverse.reshape(-1), pairs.letter_starts[1:-1]), order)
         graphones = Graphones(
             np.searchsorted(numbered[:, 0], np.arange(len(letters) + 1)).astype(np.int32),
-            np.array([model.word_id(str(number)) for number in range(len(numbered))], np.int32),
+            model.word_ids([str(number) for number in range(len(numbered))]),
             np.ascontiguousarray(numbered[:, 1:], np.int32),
         )
         return cls(letters, dictionary.phones, graphones, model)

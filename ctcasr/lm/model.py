@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
+
+import numpy as np
+import numpy.typing as npt
 
 from ctcasr.lm.automaton import ROOT, NGramArrays, score_word
 from ctcasr.lm.building import build_arrays, list_tables
@@ -58,6 +62,11 @@ class NGramModel:
     def word_id(self, text: str) -> int:
         """Return the id of a word, that of `<unk>` if the model does not know it."""
         return self._ids.get(text, self.unknown_word)
+
+    def word_ids(self, texts: Collection[str]) -> npt.NDArray[np.int32]:
+        """Return the ids `(N,)` of words, as `word_id` does of one: those of a lexicon, at the start of a command."""
+        unknown = repeat(self.unknown_word)
+        return np.fromiter(map(self._ids.get, texts, unknown), np.int32, len(texts))
 
     def score(self, state: int, word: int) -> tuple[float, int]:
         """Return log p(word | state) and the state that follows; the id of the word is not checked."""

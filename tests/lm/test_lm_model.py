@@ -94,6 +94,7 @@ class TestWords:
         assert model.words == ("<unk>", "<s>", "</s>", "a", "b", "c")
         assert [model.word_id(word) for word in model.words] == list(range(6))
         assert model.word_id("zebra") == model.unknown_word == 0
+        assert model.word_ids(["b", "zebra", "a"]).tolist() == [model.word_id("b"), 0, model.word_id("a")]
         assert model.end_word == 2
 
     def test_a_word_without_an_arc_is_unknown(self, model: NGramModel) -> None:
