@@ -61,7 +61,9 @@ def command(
             typer.echo(f"{settings.run.folder}: {stopped}", err=True)
         raise typer.Exit(stopped.exit_code) from stopped
     if trainer.accelerator.is_main_process:
-        typer.echo(f"{settings.run.folder}: dev {evaluation} (average of the best epochs)")
+        count = int(evaluation.signs["averaged_epochs"])
+        origin = f"average of the best {count} epochs" if count > 1 else "the best epoch"
+        typer.echo(f"{settings.run.folder}: dev {evaluation} ({origin})")
 
 
 def _prove_wiring(settings: TrainingConfig) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -181,26 +181,39 @@ class CheckpointFolder:
             "finished run is at hand"
         )
 
-    def average(self, epochs: Sequence[int]) -> dict[str, Tensor]:
-        """Return the mean of the weights of some best epochs (Izmailov et al. 2018); damaged ones are told.
+    def averages(self, epochs: Sequence[int]) -> Iterator[tuple[int, dict[str, Tensor]]]:
+        """Yield means of the weights of best epochs (Izmailov et al. 2018), each with the number of its epochs.
+
+        First comes the best epoch alone, at last all of them, and each mean is of about twice as many as the one
+        before. Damaged weights are told, and left out.
+
+        Args:
+            epochs: their numbers, the best one first.
 
         Raises:
             ConfigError: not one of them can be read.
         """
+        sizes = _doubled(len(epochs))
         total: dict[str, Tensor] = {}
         count = 0
-        for epoch in epochs:
+        for place, epoch in enumerate(epochs, 1):
             try:
                 weights = read_tensors(self.weights_path(epoch))
             except ConfigError as error:
-                if (count, epoch) == (0, epochs[-1]):
+                if not count and place == len(epochs):
                     raise
                 logger.warning("left out of the average: %s", error)
-                continue
-            count += 1
+                weights = {}
+            count += bool(weights)
             for name, tensor in weights.items():
                 total[name] = total.get(name, torch.zeros_like(tensor, dtype=torch.float64)) + tensor.double()
-        return {name: (tensor / count).float() for name, tensor in total.items()}
+            if place in sizes and count:
+                yield count, {name: (tensor / count).float() for name, tensor in total.items()}
+
+
+def _doubled(count: int) -> list[int]:
+    """Return 1, and about twice as many each time, up to the count: 1, 2, 5, 10."""
+    return [*_doubled(count // 2), count] if count else []
 
 
 def _progress(fields: dict[str, Any]) -> Progress:

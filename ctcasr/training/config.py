@@ -238,7 +238,12 @@ class RunSettings(BaseModel):
     checkpoint_minutes: float = Field(
         10.0, gt=0, description="between checkpoints; there is one after each epoch in any case"
     )
-    average: int = Field(10, ge=1, le=100, description="best epochs whose weights are averaged at the end")
+    average: int = Field(
+        10,
+        ge=1,
+        le=100,
+        description="best epochs whose weights are averaged at the end, or as many fewer as score better",
+    )
     start_from: Path | None = Field(
         None,
         description="folder of a finished run or of a bundle, or the name of a bundle in the package, whose weights "

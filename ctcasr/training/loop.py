@@ -6,9 +6,11 @@ import json
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from ctcasr.errors import ConfigError
@@ -34,7 +36,7 @@ from ctcasr.training.schedule import learning_rate
 from ctcasr.training.stepping import Stepper
 from ctcasr.training.stopping import Stopped, StopRequest
 from ctcasr.training.tasks import Evaluation
-from ctcasr.training.tensor_files import load_weights, read_tensors, write_tensors
+from ctcasr.training.tensor_files import load_weights, write_tensors
 from ctcasr.training.threads import limit_threads
 
 logger = logging.getLogger(__name__)
@@ -123,6 +125,8 @@ class Trainer:
 
     def run(self) -> Evaluation:
         """Train to the last epoch, average the best epochs, and return the average's dev scores.
+
+        Its sign `averaged_epochs` is how many epochs that are.
 
         Raises:
             DataError: too many utterances are unusable, or the loss is not a number.
@@ -247,17 +251,27 @@ class Trainer:
         self.accelerator.wait_for_everyone()
 
     def _average(self) -> Evaluation:
-        self.accelerator.wait_for_everyone()
+        """Average as many of the best epochs as score best on dev, and return the scores.
+
+        Early epochs of a short run would spoil the average: where the loss still falls fast, none is better.
+        """
         path = self.checkpoints.folder / AVERAGED
+        # The main process alone has noted them.
+        [epochs] = broadcast_object_list([[epoch for _, _, epoch in self.progress.best]])
+        best: Evaluation | None = None
+        for count, weights in self.checkpoints.averages(epochs):
+            load_weights(self.network, weights, path)
+            with self.keeper.evaluating():
+                evaluation = self.task.evaluate(self.network)
+            # Of equal ones the larger mean: it is less a matter of chance.
+            if best is None or (evaluation.error, evaluation.loss) <= (best.error, best.loss):
+                best, kept = replace(evaluation, signs={"averaged_epochs": count}), weights
+        assert best is not None
+        load_weights(self.network, kept, path)
         if self.accelerator.is_main_process:
-            write_tensors(path, self.checkpoints.average([epoch for _, _, epoch in self.progress.best]))
-        self.accelerator.wait_for_everyone()
-        load_weights(self.network, read_tensors(path), path)
-        with self.keeper.evaluating():
-            evaluation = self.task.evaluate(self.network)
-        if self.accelerator.is_main_process:
-            write_whole(self.config.run.folder / SUMMARY, json.dumps(_named(evaluation)))
-        return evaluation
+            write_tensors(path, kept)
+            write_whole(self.config.run.folder / SUMMARY, json.dumps(_named(best)))
+        return best
 
 
 def _named(evaluation: Evaluation) -> dict[str, float]:
