@@ -25,9 +25,13 @@ def warp_factor(settings: AugmentSettings, rng: np.random.Generator) -> float:
 
 
 def kept_frames(settings: AugmentSettings, frames: int, rng: np.random.Generator) -> Mask:
-    """Draw time masks (Park et al. 2019, SpecAugment): true `(T,)` where a frame is kept."""
+    """Draw time masks (Park et al. 2019, SpecAugment): true `(T,)` where a frame is kept.
+
+    How many may grow with the length (Park et al. 2020, SpecAugment on large scale datasets: "adaptive multiplicity").
+    """
     longest = min(settings.time_mask_frames, int(settings.time_mask_share * frames))
-    return _spans(frames, settings.time_masks, longest, rng)
+    count = settings.time_masks + int(settings.time_mask_multiplicity * frames)
+    return _spans(frames, count, longest, rng)
 
 
 def kept_bins(settings: AugmentSettings, bins: int, rng: np.random.Generator) -> Mask:

@@ -91,6 +91,13 @@ class AugmentSettings(BaseModel):
         description="frequencies are scaled by a factor drawn from 1 - this to 1 + this",
     )
     time_masks: int = Field(2, ge=0, le=100, description="drawn for each utterance")
+    time_mask_multiplicity: float = Field(
+        0.0,
+        ge=0,
+        le=0.1,
+        description="more of them for each feature frame, so that long recordings are masked as much as short ones; "
+        "0.01: one a second",
+    )
     time_mask_frames: int = Field(40, ge=0, description="longest mask, in feature frames")
     time_mask_share: float = Field(0.15, ge=0, le=1, description="longest mask, as a share of the utterance")
     frequency_masks: int = Field(2, ge=0, le=100, description="drawn for each utterance")

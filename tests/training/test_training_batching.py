@@ -90,15 +90,20 @@ def test_learning_rate_of_short_runs(steps: int, warmup: float) -> None:
     masks=st.integers(0, 5),
     longest=st.integers(0, 50),
     share=st.floats(0, 1),
+    multiplicity=st.floats(0, 0.1),
     seed=st.integers(0, 99),
 )
-def test_time_masks_keep_their_bounds(frames: int, masks: int, longest: int, share: float, seed: int) -> None:
-    settings = AugmentSettings(time_masks=masks, time_mask_frames=longest, time_mask_share=share)
+def test_time_masks_keep_their_bounds(
+    frames: int, masks: int, longest: int, share: float, multiplicity: float, seed: int
+) -> None:
+    settings = AugmentSettings(
+        time_masks=masks, time_mask_frames=longest, time_mask_share=share, time_mask_multiplicity=multiplicity
+    )
     kept = kept_frames(settings, frames, np.random.default_rng(seed))
     bound = min(longest, int(share * frames))
     assert kept.shape == (frames,)
     assert kept.dtype == bool
-    assert (~kept).sum() <= masks * bound
+    assert (~kept).sum() <= (masks + int(multiplicity * frames)) * bound
     again = kept_frames(settings, frames, np.random.default_rng(seed))
     np.testing.assert_array_equal(kept, again)
 
@@ -110,6 +115,18 @@ def test_frequency_masks_keep_their_bounds(bins: int, masks: int, widest: int, s
     kept = kept_bins(settings, bins, np.random.default_rng(seed))
     assert kept.shape == (bins,)
     assert (~kept).sum() <= masks * min(widest, bins)
+
+
+def test_a_long_recording_is_masked_as_much_as_a_short_one() -> None:
+    settings = AugmentSettings(time_masks=0, time_mask_multiplicity=0.01)
+    shares = [
+        np.mean(
+            [1 - kept_frames(settings, frames, np.random.default_rng(seed)).mean() for seed in range(200)]
+        )
+        for frames in (500, 2000)
+    ]
+    # A mask a second of 20 frames in the mean, some on top of others: 1 - exp(-0.2).
+    assert shares == pytest.approx([0.18, 0.18], abs=0.01)
 
 
 def test_masks_reach_their_widths_and_everywhere() -> None:
