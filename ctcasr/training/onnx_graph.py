@@ -6,6 +6,7 @@ honoured without the reversal that training uses, and a file does not depend on 
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -162,10 +163,20 @@ def save_models(graph: onnx.ModelProto, settings: ModelSettings, fp32: Path, int
     """
     onnx.save(graph, fp32)
     if has_int8(settings):
-        quantize_dynamic(
-            fp32,
-            int8,
-            weight_type=QuantType.QInt8,
-            op_types_to_quantize=["LSTM", "MatMul"],
-            per_channel=True,
-        )
+        root = logging.getLogger()
+        root.addFilter(_is_no_advice)
+        try:
+            quantize_dynamic(
+                fp32,
+                int8,
+                weight_type=QuantType.QInt8,
+                op_types_to_quantize=["LSTM", "MatMul"],
+                per_channel=True,
+            )
+        finally:
+            root.removeFilter(_is_no_advice)
+
+
+def _is_no_advice(record: logging.LogRecord) -> bool:
+    """Keep back onnxruntime's advice to optimise a graph first: ours is as it should be, and nobody can act on it."""
+    return "pre-processing before quantization" not in record.getMessage()

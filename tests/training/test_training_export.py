@@ -368,6 +368,7 @@ class TestVerb:
         tmp_path: Path,
         record: Callable[..., Path],
         capfd: pytest.CaptureFixture[str],
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         with pytest.raises(SystemExit) as exit_:
             main(
@@ -386,6 +387,7 @@ class TestVerb:
         assert exit_.value.code == 0
         assert said.out == f"{tmp_path / 'bundle'}: n: model.int8.onnx 0.0 MB, model.onnx 0.1 MB\n"
         assert said.err == ""
+        assert caplog.text == ""  # what libraries log goes to stderr outside of tests
         assert read_bundle(tmp_path / "bundle").description.licence == "MIT"
         with pytest.raises(SystemExit) as exit_:
             main(["transcribe", str(record()), "-m", str(tmp_path / "bundle")])
