@@ -1,6 +1,7 @@
 """Write the recogniser's words with their pronunciations, `lexicon.txt`, and `train-phones.jsonl` to train on phones.
 
     python recipes/english/prepare_lexicon.py cmudict.dict [--data recipes/english/data] [--min-count 3]
+    python recipes/english/prepare_lexicon.py cmudict.dict --data recipes/mini_librispeech/data --without-text
 
 The words are those of the training and dev transcripts, those that come often enough in `text.txt.gz`, and all of CMU's
 dictionary that are written in letters and apostrophes: of the words of mini LibriSpeech's training part, 2.0 % are not
@@ -73,8 +74,12 @@ def main() -> int:
     )
     parser.add_argument("dictionary", type=Path, help="CMU's pronouncing dictionary")
     parser.add_argument("--data", type=Path, default=DATA, help="manifests and text of the other two scripts")
-    parser.add_argument(
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument(
         "--min-count", type=int, default=3, help="words that come less often in the text are left out"
+    )
+    choice.add_argument(
+        "--without-text", action="store_true", help="words of the transcripts and the dictionary alone"
     )
     arguments = parser.parse_args()
     try:
@@ -86,7 +91,8 @@ def main() -> int:
             for utterance in utterances
             for word in utterance.text.split()
         }
-        written = frequent_words(arguments.data / "text.txt.gz", arguments.min_count)
+        text, count = arguments.data / "text.txt.gz", arguments.min_count
+        written = [] if arguments.without_text else frequent_words(text, count)
         listed = [word for word in dictionary.by_word if word and NORMALIZERS["basic"](word) == word]
         lexicon, guessed = pronounced(sorted(said.union(written, listed)), dictionary)
         lexicon.write(arguments.data / "lexicon.txt")

@@ -152,6 +152,15 @@ def test_every_word_is_pronounced_and_the_letter_a_is_told_from_the_article(pool
     assert [row["text"] for row in rows(pool / "train-phones.jsonl")] == ["a(2) four a(2)", "a four"]
 
 
+def test_a_recipe_without_text_has_the_words_of_its_transcripts(tmp_path: Path) -> None:
+    for part, words in (("train", "aba nest"), ("dev", "bab")):
+        write_manifest(tmp_path / f"{part}.jsonl", [Utterance("1", tmp_path / "1.wav", 1.0, words)])
+    (tmp_path / "cmudict.dict").write_text("aba AH0 B AH1\nhonest AA1 N AH0 S T\nbab B AE1 B\n")
+    assert run(lexicon, tmp_path / "cmudict.dict", "--data", tmp_path, "--without-text") == 0
+    words = [line.split()[0] for line in (tmp_path / "lexicon.txt").read_text().splitlines()]
+    assert words == ["aba", "bab", "honest", "nest"]
+
+
 def test_a_dictionary_that_is_missing_is_an_error(pool: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "nothing.dict" in refusal(capsys, lexicon, pool / "nothing.dict", "--data", pool)
 
