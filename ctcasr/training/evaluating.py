@@ -20,6 +20,7 @@ from ctcasr.training.dataset import SpeechDataset
 from ctcasr.training.feeding import Feeder
 from ctcasr.training.objectives import Objective
 from ctcasr.training.problems import ProblemLog
+from ctcasr.training.stopping import shielded
 from ctcasr.training.tasks import Evaluation
 
 
@@ -69,7 +70,8 @@ def evaluate(network: nn.Module, feeder: Feeder, problem_log: ProblemLog, scored
     texts: dict[int, str] = {}
     problems: dict[int, str] = {}
     for batch in feeder.batches(dataset, plan, -1):
-        log_probs, input_lengths = network(*feeder.features(batch))
+        with shielded():
+            log_probs, input_lengths = network(*feeder.features(batch))
         losses = scored.objective.losses(log_probs, input_lengths, batch)
         sums[0] += float((losses * batch.weights).sum())
         sums[1] += float((scored.objective.sizes(input_lengths, batch) * batch.weights).sum())

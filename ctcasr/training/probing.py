@@ -12,6 +12,7 @@ from accelerate.utils import gather_object
 from ctcasr.errors import RunError
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.stepping import Stepper
+from ctcasr.training.stopping import shielded
 from ctcasr.training.tasks import Task
 
 _TRIALS = 6
@@ -92,6 +93,7 @@ class MemoryProbe:
                 torch.cuda.empty_cache()
         return True
 
+    @shielded()
     def _compute(self, size: float) -> None:
         part, parts = self._task.part, self._accelerator.num_processes * self._config.batches.accumulate
         rows = max(1, int(size // max(part.sizes)))

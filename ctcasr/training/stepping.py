@@ -14,6 +14,7 @@ from ctcasr.training.batching import Batch
 from ctcasr.training.config import TrainingConfig
 from ctcasr.training.monitor import EpochTotals
 from ctcasr.training.problems import Step
+from ctcasr.training.stopping import shielded
 from ctcasr.training.tasks import Task
 
 
@@ -55,6 +56,7 @@ class Stepper:
             outputs = model(*inputs)
         return self.task.losses(outputs, batch)
 
+    @shielded()
     def step(self, batches: Sequence[Batch], number: int, totals: EpochTotals) -> None:
         """Step along the mean gradient over all symbols (or frames, ...) of the batches of all processes.
 

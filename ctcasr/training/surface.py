@@ -20,6 +20,7 @@ from ctcasr.training.evaluating import sample
 from ctcasr.training.loop import Trainer
 from ctcasr.training.records import CONFIG
 from ctcasr.training.run_folder import CHECKPOINTS
+from ctcasr.training.stopping import shielded
 from ctcasr.training.tensor_files import load_weights, read_tensors
 from ctcasr.training.trying import plain, trial
 
@@ -135,14 +136,16 @@ class _Loss:
         self._network.zero_grad(set_to_none=True)
         total = 0.0
         for batch in self._batches:
-            loss, size = self._sums(batch)
-            torch.autograd.backward(loss)
+            with shielded():
+                loss, size = self._sums(batch)
+                torch.autograd.backward(loss)
             total += float(size)
         return [
             torch.zeros_like(parameter) if parameter.grad is None else parameter.grad / max(1.0, total)
             for parameter in self.parameters
         ]
 
+    @shielded()
     def _sums(self, batch: Batch) -> tuple[Tensor, Tensor]:
         task = self._trainer.task
         losses, sizes = task.losses(self._network(*task.inputs(batch)), batch)

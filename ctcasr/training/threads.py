@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from ctcasr.training.stopping import shielded
+
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """What a container may use: microseconds of processor time and the period in which it may use them, or `max`."""
 
@@ -28,7 +30,8 @@ def limit_threads() -> None:
     Torch itself sees all processors of the machine, in a container with two of them too, and each process of
     several takes them all: threads that wait for one another cost several times what they gain.
     """
-    if "OMP_NUM_THREADS" in os.environ:
-        return
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    torch.set_num_threads(min(torch.get_num_threads(), max(1, available_processors() // processes)))
+    if "OMP_NUM_THREADS" not in os.environ:
+        processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        torch.set_num_threads(min(torch.get_num_threads(), max(1, available_processors() // processes)))
+    with shielded():  # the threads, which start with the first sum that is worth it, never get a signal
+        torch.ones(1 << 20).sum()

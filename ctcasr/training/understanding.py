@@ -25,6 +25,7 @@ from ctcasr.scoring.spans import count_spans
 from ctcasr.text.tokens import Names
 from ctcasr.training.batching import Batch
 from ctcasr.training.config import TrainingConfig
+from ctcasr.training.stopping import shielded
 from ctcasr.training.tasks import Evaluation
 
 AnyBatch = TypeVar("AnyBatch", bound=Batch)
@@ -123,7 +124,9 @@ class UnderstandingTask(ABC, Generic[AnyBatch]):
         said: dict[int, Said] = {}
         total = torch.zeros(2, dtype=torch.float64, device=self.accelerator.device)
         for batch in self.dev_batches():
-            outputs, truth = network(*self.inputs(batch)), self.truth(batch)
+            with shielded():
+                outputs = network(*self.inputs(batch))
+            truth = self.truth(batch)
             losses, sizes = self._losses(outputs, Truth(*(numbers.clamp_min(0) for numbers in truth)))
             weights = batch.weights * self._known(truth)
             total += torch.stack([(losses * weights).sum(), (sizes * weights).sum()])
