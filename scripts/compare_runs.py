@@ -11,6 +11,7 @@ the lowest and highest.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -62,6 +63,10 @@ class Run:
         seed = settings["run.seed"]
         for name in ASIDE:
             del settings[name]
+        if (
+            settings["text.lexicon"] is not None
+        ):  # each run has a copy of its own: told apart by what is in it
+            settings["text.lexicon"] = dictionary_digest(Path(str(settings["text.lexicon"])))
         records = read_records(folder)
         if missing := [name for name in FIELDS if any(name not in record for record in records)]:
             raise DataError(
@@ -81,6 +86,20 @@ class Run:
     def middle(self, name: str) -> float:
         """Return the median of a field over the epochs."""
         return median(record[name] for record in self.records)
+
+
+def dictionary_digest(path: Path) -> str:
+    """Return a few digits that stand for the content of a dictionary.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); it belongs to the run: train again"
+        ) from error
 
 
 def spread(values: Iterable[float], form: str) -> str:

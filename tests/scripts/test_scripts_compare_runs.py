@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,24 @@ def make_run(
         "".join(json.dumps(record) + "\n" for record in records), encoding="utf-8"
     )
     return folder
+
+
+def test_copies_of_one_dictionary_are_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = {"a": "one W AH N\n", "b": "one W AH N\n", "c": "two T UW\n"}
+    for seed, (name, content) in enumerate(words.items()):
+        config = make_run(tmp_path / name, 0.1, seed=seed) / "config.toml"
+        (tmp_path / name / "lexicon.txt").write_text(content, encoding="utf-8")
+        text = {"units": "phone", "lexicon": "lexicon.txt"}
+        settings = tomllib.loads(config.read_text(encoding="utf-8")) | {"text": text}
+        config.write_text(tomli_w.dumps(settings), encoding="utf-8")
+    runs = [str(tmp_path / name) for name in words]
+    assert compare_runs.main(runs) == 0
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[1] for row in rows] == ["0 1", "2"]
+    assert rows[1][0].startswith("`text.lexicon=")
+    (tmp_path / "b" / "lexicon.txt").unlink()
+    assert compare_runs.main(runs) == 1
+    assert "lexicon.txt: cannot be read (No such file or directory)" in capsys.readouterr().err
 
 
 def test_seeds_are_one_row_and_compared_by_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
