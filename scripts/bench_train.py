@@ -172,7 +172,7 @@ def main() -> int:
     rows, disagreeing = whole_training(*((8, 1, False) if options.quick else (24, 3, True)))
     print(f"whole training: disagreement with the plain loop {disagreeing:.1e}", file=sys.stderr)
     frames = 100 if options.quick else FRAMES
-    # Of hidden units, layers and rounds: the largest has one, for packed it takes most of a minute.
+    # Of hidden units, layers and rounds: the largest has one, for five of it, packed, take many minutes.
     sizes = [(256, 3, 1)] if options.quick else [(256, 3, 5), (320, 3, 3), (512, 5, 1)]
     wrong = disagreeing > LOSS_TOLERANCE
     for hidden, layers, rounds in sizes:

@@ -63,9 +63,8 @@ class Run:
         seed = settings["run.seed"]
         for name in ASIDE:
             del settings[name]
-        if (
-            settings["text.lexicon"] is not None
-        ):  # each run has a copy of its own: told apart by what is in it
+        # Each run has a copy of its own: dictionaries are told apart by what is in them.
+        if settings["text.lexicon"] is not None:
             settings["text.lexicon"] = dictionary_digest(Path(str(settings["text.lexicon"])))
         records = read_records(folder)
         if missing := [name for name in FIELDS if any(name not in record for record in records)]:

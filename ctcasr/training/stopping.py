@@ -90,8 +90,8 @@ def shielded() -> Iterator[None]:
     """Hold SIGTERM and Ctrl-C back, from the network while it computes and from processes that start.
 
     Torch's LSTM on a CPU, of oneDNN, does not survive a signal, whatever its handler does: memory that has nothing to
-    do with it is overwritten, and sooner or later the process aborts (torch 2.11: seconds at a thousand signals a
-    second, and about one stop in ten of a training). A signal that comes meanwhile is handled at the end.
+    do with it is overwritten, and sooner or later the process aborts (torch 2.11: within seconds at a thousand signals
+    a second, and now and then when a training was asked to stop). A signal that comes meanwhile is handled at the end.
 
     Processes and threads that start here inherit that the signals are blocked, from their first moment on: the
     processes are not stopped when all of a group are asked to, and who started them ends them.

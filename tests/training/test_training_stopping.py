@@ -47,9 +47,8 @@ def test_a_signal_waits_until_the_network_has_computed() -> None:
     try:
         with shielded():
             with shielded():
-                signal.pthread_kill(
-                    threading.get_ident(), signal.SIGTERM
-                )  # another thread may take one of the process
+                # To this thread: of one to the process, another thread may take notice.
+                signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
             assert not came
         assert came == [signal.SIGTERM]
     finally:
@@ -71,4 +70,5 @@ def test_all_that_tries_a_network_holds_signals_back(
     find_rate(settings)
     Trainer(settings).run()
     measure_surface(tmp_path / "run", SurfaceSettings(None, 0.1, 3, 0))
+    assert seen
     assert all(seen)
