@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 CONSTANTS = """
 STEP = {step}
 """
@@ -45,6 +47,7 @@ def run(folder: Path) -> tuple[str, int]:
     return result, int(hits)
 
 
+@pytest.mark.slow
 def test_a_change_in_another_file_is_compiled_in(tmp_path: Path) -> None:
     package = tmp_path / "parts"
     package.mkdir()
@@ -94,6 +97,7 @@ print(sum(doubled.stats.cache_hits.values()), any(name.startswith("numba.np.lina
 """
 
 
+@pytest.mark.slow
 def test_what_is_loaded_does_what_was_compiled_without_the_compilers_tables(tmp_path: Path) -> None:
     (tmp_path / "kinds.py").write_text(KINDS)
     said = [
@@ -115,6 +119,7 @@ def test_what_is_loaded_does_what_was_compiled_without_the_compilers_tables(tmp_
     assert said[1][2] == "1 False"
 
 
+@pytest.mark.slow
 def test_no_folder_for_the_cache_is_no_obstacle(tmp_path: Path) -> None:
     code = "from ctcasr.decoding.survival import kth_largest\nimport numpy\n"
     code += "print(kth_largest(numpy.array([1.0, 3.0]), 2, 1))"

@@ -26,7 +26,8 @@ def resample(waveform: npt.NDArray[np.float32], from_rate: int, to_rate: int) ->
         to_rate: Wanted rate in Hz, same range.
 
     Returns:
-        `(M,)` float32 with M = floor(N * to_rate / from_rate + 0.5); the same array when the rates are equal.
+        `(M,)` float32 with M = floor(N / (from_rate / to_rate) + 0.5), divided in double precision (an exact half
+            may fall below it); the same array when the rates are equal.
 
     Raises:
         ConfigError: A rate is out of range.

@@ -27,6 +27,7 @@ def mutate(content: bytes, rng: np.random.Generator) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.wav", "f.wav", "a.flac", "a.ogg", "a.opus", "a.mp3", "a.aiff", "a.sph"])
 def test_damaged_files_give_sound_or_one_audio_error(tone, write, name):
     subtype = {"subtype": "FLOAT"} if name == "f.wav" else {}

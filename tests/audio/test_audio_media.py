@@ -104,6 +104,7 @@ def test_segments_beyond_the_end_are_refused(tmp_path, segment, found, suffix):
         audio.load(make(tmp_path / f"a{suffix}"), 16000, **segment)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", KINDS)
 @pytest.mark.parametrize("kept", [0.01, 0.5, 0.9])
 def test_cut_media_files_are_refused(tmp_path, suffix, kept):

@@ -27,6 +27,7 @@ def sound(tone, write):
     return save
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kept", [0.02, 0.3, 0.5, 0.9, 0.99])
 def test_a_file_cut_anywhere_is_refused(sound, name, kept):
@@ -115,6 +116,7 @@ def test_damaged_ogg_page_is_not_skipped_silently(tone, write, name):
         audio.load(path, 16000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.ogg", "a.opus"])
 def test_every_missing_ogg_page_is_noticed(tone, write, name):
     path = write(name, tone(16000, 20.0))

@@ -62,6 +62,7 @@ def entry(**fields: object) -> str:
 
 
 class TestFormats:
+    @pytest.mark.slow
     @pytest.mark.parametrize("form", ALIGNMENT_FORMATS)
     def test_what_is_printed_is_what_is_written(
         self, ctcasr: Run, text: Callable[..., Path], tmp_path: Path, recognizer: Recognizer, form: str
@@ -215,6 +216,7 @@ class TestUsage:
 
 
 class TestPlot:
+    @pytest.mark.slow
     def test_a_picture_beside_the_times(self, ctcasr: Run, text: Callable[..., Path], tmp_path: Path) -> None:
         said = ctcasr("align", SAMPLE, text(), "--plot", tmp_path / "a.png")
         assert (said.code, said.out, said.err) == (0, "", "")
@@ -249,6 +251,7 @@ class TestPlot:
 
 
 class TestLongRecordings:
+    @pytest.mark.slow
     def test_a_segment_a_line(
         self, ctcasr: Run, text: Callable[..., Path], long_recording: tuple[Path, np.ndarray]
     ) -> None:
@@ -261,6 +264,7 @@ class TestLongRecordings:
         assert np.abs(begins - starts - alone["start"]).max() < 0.25
         assert "skipped_audio" not in found
 
+    @pytest.mark.slow
     def test_segments_become_a_manifest(
         self, ctcasr: Run, text: Callable[..., Path], long_recording: tuple[Path, np.ndarray], tmp_path: Path
     ) -> None:

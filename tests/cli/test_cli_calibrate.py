@@ -125,6 +125,7 @@ class TestWrite:
 
 
 class TestPlot:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("name", "begins"), [("r.png", b"\x89PNG"), ("r.svg", b"<?xml"), ("R.SVG", b"<?xml")]
     )
@@ -139,6 +140,7 @@ class TestPlot:
         ctcasr(*arguments, tmp_path / ("again" + Path(name).suffix))
         assert (tmp_path / ("again" + Path(name).suffix)).read_bytes() == drawn
 
+    @pytest.mark.slow
     def test_without_matplotlib(self, own_bundle: Path, manifest: Path, tmp_path: Path) -> None:
         def run(*more: str) -> subprocess.CompletedProcess[str]:
             arguments = ["calibrate", str(manifest), "-m", str(own_bundle), "--no-write", *more]
@@ -175,6 +177,7 @@ class TestWrongUse:
         assert says in said.err
         assert contents(own_bundle) == before
 
+    @pytest.mark.slow
     def test_a_full_disk(self, ctcasr: Run, own_bundle: Path, manifest: Path, tmp_path: Path) -> None:
         (tmp_path / "full.png").symlink_to("/dev/full")
         said = ctcasr("calibrate", manifest, "-m", own_bundle, "--plot", tmp_path / "full.png")

@@ -148,6 +148,7 @@ class TestOptions:
 
 
 class TestEvaluate:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "options",
         [
@@ -281,6 +282,7 @@ class TestBadParts:
         (tmp_path / "other.txt").write_text("ab\nxyz\n", encoding="utf-8")
         monkeypatch.chdir(tmp_path)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("options", "code", "says"), BAD.values(), ids=BAD.keys())
     @pytest.mark.usefixtures("_parts", "words", "symbol_model")
     def test_one_sentence(

@@ -135,6 +135,7 @@ class TestNamedDecoders:
         assert decoding is not None
         assert decoding.prior_scale == float(found[1])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("options", "message"),
         [

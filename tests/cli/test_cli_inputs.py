@@ -169,6 +169,7 @@ class TestProgress:
         tally.failed(0)
         assert (tally.done, tally.seconds, tally.recordings) == (10.0, 0.0, 1)
 
+    @pytest.mark.slow
     def test_the_bar_shows_speed_and_recordings(self, tiny_bundle: Path, record: Record) -> None:
         paths = [str(record(f"{number}.wav", number, 3.0)) for number in range(3)]
         ours, theirs = pty.openpty()

@@ -76,6 +76,7 @@ class TestHelp:
         lm.write_arpa(tables, model.with_name("expected.arpa"))
         assert model.read_bytes() == model.with_name("expected.arpa").read_bytes()
 
+    @pytest.mark.slow
     def test_numba_is_imported_by_the_verbs_only(self) -> None:
         code = (
             "import sys, ctcasr.cli.lm\nfrom typer.testing import CliRunner\n"
@@ -223,6 +224,7 @@ class TestPerplexity:
 
 
 class TestWrongUse:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("arguments", "code", "says"),
         [

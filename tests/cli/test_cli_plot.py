@@ -63,6 +63,7 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 class TestTraining:
+    @pytest.mark.slow
     def test_it_draws_what_the_records_say(self, ctcasr: Run, tmp_path: Path, figures: list[Any]) -> None:
         picture = tmp_path / "runs.png"
         said = ctcasr("plot", "training", write_run(tmp_path / "base"), "-o", picture)
@@ -92,6 +93,7 @@ class TestTraining:
             "learning rate",
         ]
 
+    @pytest.mark.slow
     def test_runs_stand_side_by_side_on_one_scale(
         self, ctcasr: Run, tmp_path: Path, figures: list[Any]
     ) -> None:
@@ -149,6 +151,7 @@ class TestTraining:
         assert said.err.count("\n") == 1
         assert not (tmp_path / "runs.png").exists()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", ["runs.pdf", "nowhere/runs.png", "run"])
     def test_a_picture_that_cannot_be_written_is_refused_first(
         self, ctcasr: Run, tmp_path: Path, name: str
@@ -168,6 +171,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, audio_folder: Path) -> Path
 
 
 class TestSurface:
+    @pytest.mark.slow
     def test_it_draws_the_surface_and_says_what_clipping_does(
         self, ctcasr: Run, config: Path, tmp_path: Path, figures: list[Any]
     ) -> None:
@@ -222,6 +226,7 @@ class TestTrainNothing:
         assert (said.code, said.out) == (1, "")
         assert "are not learned by heart in 20 updates" in said.err
 
+    @pytest.mark.slow
     def test_find_lr_proposes_a_rate_and_draws_it(
         self, ctcasr: Run, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

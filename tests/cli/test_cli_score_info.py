@@ -111,6 +111,7 @@ class TestScore:
         assert ctcasr("score", *texts, "--report", page).code == 0
         return page.read_text(encoding="utf-8")
 
+    @pytest.mark.slow
     def test_two_systems(self, ctcasr: Run, texts: tuple[Path, Path], tmp_path: Path) -> None:
         (tmp_path / "perfect.txt").write_text(texts[0].read_text(encoding="utf-8"), encoding="utf-8")
         said = ctcasr("score", *texts, "--against", tmp_path / "perfect.txt")

@@ -77,6 +77,7 @@ def test_wrong_usage(ctcasr: Run, tiny_bundle: Path) -> None:
         assert ctcasr("serve", "-m", tiny_bundle, *options).code == 2
 
 
+@pytest.mark.slow
 def test_a_process_listens_until_it_is_stopped(tiny_bundle: Path) -> None:
     httpx = pytest.importorskip("httpx")
     pytest.importorskip("uvicorn", reason="needs ctcasr[serve]")

@@ -228,6 +228,7 @@ class TestBadInput:
         BAD[kind](path)
         return path
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("kind", BAD)
     def test_one_sentence_and_exit_code_1(
         self, ctcasr: Run, tiny_bundle: Path, tmp_path: Path, kind: str
@@ -272,6 +273,7 @@ class TestBadInput:
             assert said.err.startswith(f"error: {output}: cannot be made a folder")
             assert said.err.count("\n") == 1
 
+    @pytest.mark.slow
     def test_debug_shows_the_traceback(self, tmp_path: Path) -> None:
         with pytest.raises(CtcAsrError, match="no bundle"):
             main(["--debug", "transcribe", "a.wav", "-m", str(tmp_path / "none")])
@@ -291,6 +293,7 @@ class TestProcess:
     def run(self, *arguments: object, **options: Any) -> subprocess.CompletedProcess[Any]:
         return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, **options)
 
+    @pytest.mark.slow
     def test_the_installed_command(
         self, tiny_bundle: Path, record: Record, text: Callable[[Path], str]
     ) -> None:
@@ -305,6 +308,7 @@ class TestProcess:
         )
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
 
+    @pytest.mark.slow
     def test_names_of_every_kind(self, tiny_bundle: Path, record: Record, tmp_path: Path) -> None:
         path = record("talk.wav")
         names = ["-dash.wav", "naïve 日本.wav", "dot.dot.wav", ".hidden"]
@@ -334,6 +338,7 @@ class TestProcess:
         stems = ["-dash", "naïve_日本", "dot.dot", ".hidden"]
         assert [line.split()[0] for line in done.stdout.splitlines()] == stems
 
+    @pytest.mark.slow
     def test_a_name_that_is_no_unicode(self, tiny_bundle: Path, record: Record, tmp_path: Path) -> None:
         path, odd = record("talk.wav"), tmp_path / os.fsdecode(b"caf\xe9.wav")
         odd.write_bytes(path.read_bytes())
@@ -345,6 +350,7 @@ class TestProcess:
         ]
         assert "caf\\udce9" in done.stdout + done.stderr
 
+    @pytest.mark.slow
     def test_a_terminal_that_knows_ascii_only(self, tiny_bundle: Path, record: Record) -> None:
         environment = os.environ | {"PYTHONIOENCODING": "ascii"}
         done = self.run(
@@ -353,6 +359,7 @@ class TestProcess:
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith("\\xfc ")
 
+    @pytest.mark.slow
     def test_a_reader_that_goes_away(self, tiny_bundle: Path, record: Record) -> None:
         path = record(seconds=0.1)
         process = subprocess.Popen(
@@ -370,6 +377,7 @@ class TestProcess:
         assert "Traceback" not in error
         assert "BrokenPipe" not in error
 
+    @pytest.mark.slow
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
     def test_a_full_disk(self, tiny_bundle: Path, record: Record) -> None:
         with Path("/dev/full").open("w") as full:
@@ -383,6 +391,7 @@ class TestProcess:
         assert "Traceback" not in done.stderr
         assert "No space left on device" in done.stderr
 
+    @pytest.mark.slow
     def test_stdout_is_data_where_stderr_is_a_terminal(self, tiny_bundle: Path, record: Record) -> None:
         """A progress bar must not take stdout with it."""
         paths = [record("a.wav", 1), record("b.wav", 2)]
@@ -401,6 +410,7 @@ class TestProcess:
         assert done.stdout == expected
         assert b"transcribing" in shown
 
+    @pytest.mark.slow
     def test_hundreds_of_files(self, tiny_bundle: Path, record: Record, tmp_path: Path) -> None:
         path = record("talk.wav", seconds=0.05)
         folder = tmp_path / "many"

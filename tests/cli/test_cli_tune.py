@@ -52,6 +52,7 @@ def model(manifest: Path, tmp_path: Path) -> Path:
 
 
 class TestTune:
+    @pytest.mark.slow
     def test_it_finds_the_words_again_and_writes_them_down(
         self, ctcasr: Run, own_bundle: Path, manifest: Path, model: Path
     ) -> None:
@@ -81,6 +82,7 @@ class TestTune:
         assert (said.code, "from now on" in said.err) == (0, False)
         assert {path.name: path.read_bytes() for path in own_bundle.iterdir()} == before
 
+    @pytest.mark.slow
     def test_again_with_what_the_bundle_carries(
         self, ctcasr: Run, own_bundle: Path, manifest: Path, model: Path
     ) -> None:

@@ -38,6 +38,7 @@ class TestHelp:
     def test_these_are_all_the_verbs(self) -> None:
         assert [command.name for command in app.registered_commands] == VERBS
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("verb", VERBS)
     def test_every_verb_has_help_with_an_example(self, ctcasr: Run, verb: str) -> None:
         said = ctcasr(verb, "--help")
@@ -107,6 +108,7 @@ class TestWrongUsage:
 
 
 class TestWithoutTorch:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("arguments", "verb"),
         [(["train", "config.toml"], "training"), (["export", "run", "-o", "out"], "export")],
@@ -120,6 +122,7 @@ class TestWithoutTorch:
         assert done.stdout == ""
         assert done.stderr == f"error: {verb} needs torch; install it with `pip install 'ctcasr[train]'`\n"
 
+    @pytest.mark.slow
     def test_the_runtime_verbs_work(self, tiny_bundle: Path, record: Callable[..., Path]) -> None:
         code = f"""
 import sys

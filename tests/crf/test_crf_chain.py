@@ -38,6 +38,7 @@ def batch_of(seed: int, spread: float, forbidden: float = 0.0) -> tuple[ChainBat
 SPREADS = st.sampled_from([0.1, 2.0, 30.0, 1000.0])
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None, derandomize=True)
 @given(st.integers(0, 10_000), SPREADS, st.sampled_from([0.0, 0.3]))
 def test_losses_and_marginals_are_those_of_all_sequences(seed: int, spread: float, forbidden: float) -> None:

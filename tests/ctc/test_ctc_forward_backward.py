@@ -83,6 +83,7 @@ def cases(draw: st.DrawFn) -> tuple[np.ndarray, list[int]]:
     return log_probs, targets
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None, derandomize=True)
 @given(cases())
 def test_sums_are_those_of_enumeration(case: tuple[np.ndarray, list[int]]) -> None:

@@ -174,6 +174,7 @@ class TestCommands:
         assert result.code == 2
         assert "its recordings are in shards, which other layouts cannot point into" in result.err
 
+    @pytest.mark.slow
     def test_shards_are_transcribed(self, ctcasr: Run, tmp_path: Path, corpus: list[Utterance]) -> None:
         write_manifest(tmp_path / "train.jsonl", corpus[:3])
         write_shards(corpus[:3], tmp_path / "shards", ShardSettings())

@@ -352,6 +352,7 @@ def with_priors(log_probs: np.ndarray, priors: np.ndarray, scale: float) -> np.n
 class TestPriors:
     SYMBOLS = ("<blank>", *"abc")
 
+    @pytest.mark.slow
     @settings(max_examples=40, deadline=None)
     @given(seed=st.integers(0, 10**6), frames=st.integers(1, 6), scale=st.floats(0, 2))
     def test_scores_are_posteriors_over_a_power_of_the_priors(

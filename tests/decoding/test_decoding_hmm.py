@@ -76,6 +76,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind", "states", "most"), CASES)
 @pytest.mark.parametrize("with_model", [True, False])
 @settings(max_examples=6, deadline=None, derandomize=True)

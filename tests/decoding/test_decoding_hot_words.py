@@ -56,6 +56,7 @@ def test_gain_of_a_text(phrases: list[str], text: str, gain: float) -> None:
 words = st.text("abcd", min_size=1, max_size=3)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     phrases=st.lists(words, min_size=1, max_size=4),

@@ -43,6 +43,7 @@ def settings(recognizer):
     return DoctorSettings(model=frames)
 
 
+@pytest.mark.slow
 def test_no_false_alarm_on_the_clean_corpus(parts, settings, recognizer):
     diagnosis = examine(parts / "train.jsonl", settings, parts / "test.jsonl")
     assert diagnosis.findings == ()
@@ -110,6 +111,7 @@ def plant_texts(plants):
     plants.row("duplicate-id")["id"] = plants.rows[5]["id"]
 
 
+@pytest.mark.slow
 def test_every_planted_fault_is_found(parts, settings, tmp_path):
     rows = [json.loads(line) for line in (parts / "train.jsonl").read_text().splitlines()]
     for row in rows:

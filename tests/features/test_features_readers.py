@@ -87,6 +87,7 @@ def both(
     return FeatureExtractor(settings, statistics)(waveform), features[0].numpy()
 
 
+@pytest.mark.slow
 @QUICK
 @given(feature_settings(), st.sampled_from(SOUNDS), st.integers(1, 4000), st.integers(0, 1000))
 def test_numpy_and_torch_agree(settings: FeatureSettings, kind: str, samples: int, seed: int) -> None:
@@ -115,6 +116,7 @@ def test_frame_count(samples: int, frames: int) -> None:
     assert FeatureExtractor(settings)(sound("noise", samples, 0)).shape == (frames, 80)
 
 
+@pytest.mark.slow
 @QUICK
 @given(feature_settings(), st.lists(st.integers(1, 3000), min_size=2, max_size=4), st.integers(0, 99))
 def test_batch_neighbours_change_nothing(settings: FeatureSettings, lengths: list[int], seed: int) -> None:

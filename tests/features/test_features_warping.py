@@ -27,6 +27,7 @@ def feature_settings(draw: st.DrawFn) -> FeatureSettings:
     )
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=150, deadline=None, derandomize=True)
 @given(feature_settings(), st.floats(0.5, 1.5))
 def test_scaled_frequencies_rise_and_stay_inside(settings: FeatureSettings, factor: float) -> None:

@@ -53,6 +53,7 @@ def librosa_log_mel(settings: FeatureSettings, waveform: npt.NDArray[np.float32]
     return log_mel
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", CASES)
 def test_log_mel_is_librosas(fields: dict[str, Any]) -> None:
     settings = FeatureSettings(**fields, normalization="none")

@@ -96,6 +96,7 @@ def test_a_dictionary_of_one_word_is_enough() -> None:
     assert found.pronounce("go")[0].phones == ("G", "OW")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CMU.exists(), reason=f"CMU's dictionary is not at {CMU}")
 def test_words_left_out_of_cmus_dictionary_are_guessed() -> None:
     cmu = Pronunciations.read(CMU).without_stress().by_word

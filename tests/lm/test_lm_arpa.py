@@ -187,6 +187,7 @@ class TestBadFiles:
             with pytest.raises(DataError):
                 read_arpa(write(whole[:end]))
 
+    @pytest.mark.slow
     @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.integers(0, len(TINY_ARPA) - 1), st.integers(0, 255), st.integers(0, 2))
     def test_a_wrong_byte_is_refused_or_read_soundly(

@@ -70,6 +70,7 @@ class TestScores:
         assert len(model.score_sentence([], begin=True, end=True)) == 1
         assert model.score_sentence([], end=False) == []
 
+    @pytest.mark.slow
     @settings(max_examples=60, deadline=None)
     @given(back_off_models(), st.lists(st.sampled_from(["a", "b", "zebra", "</s>"]), max_size=6))
     def test_as_the_recursion_of_katz(self, tables: NGramTables, sentence: list[str]) -> None:

@@ -84,6 +84,7 @@ class TestMapping:
 
 
 class TestDamage:
+    @pytest.mark.slow
     def test_any_wrong_byte_is_found_or_harmless(self, model: NGramModel, path: Path) -> None:
         content = path.read_bytes()
         damaged = path.with_name("damaged.npz")

@@ -101,6 +101,7 @@ def test_the_gradient_of_a_cell_is_its_slope(cell: str) -> None:
     assert torch.autograd.gradcheck(outputs, inputs, fast_mode=True)
 
 
+@pytest.mark.slow
 @every_cell
 @settings(deadline=None, max_examples=12)
 @given(data=st.data(), bidirectional=st.booleans(), residual=st.booleans())
@@ -182,6 +183,7 @@ def test_one_direction_hears_nothing_of_what_follows(cell: str) -> None:
         assert not same[6:].any()
 
 
+@pytest.mark.slow
 @every_cell
 @pytest.mark.parametrize(
     "fields",
@@ -239,6 +241,7 @@ def test_a_residual_layer_adds_its_inputs() -> None:
     torch.testing.assert_close(second(inside, turn, valid), inside + plain)
 
 
+@pytest.mark.slow
 @every_cell
 def test_a_network_learns(cell: str) -> None:
     torch.manual_seed(5)

@@ -53,6 +53,7 @@ def sentences(rng: np.random.Generator, lengths: list[int]) -> tuple[Tensor, Ten
     return torch.from_numpy(words), torch.from_numpy(characters), torch.tensor(lengths)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(st.integers(0, 999), st.lists(st.integers(1, 9), min_size=1, max_size=4), st.sampled_from(POOLINGS))
 def test_a_sentence_alone_is_as_in_a_batch(seed: int, lengths: list[int], pooling: Pooling) -> None:
@@ -216,6 +217,7 @@ class TestChainLoss:
             probable = enumerate_chain(scores[row, :length].numpy(), chain)
             assert float(losses[row].detach()) == pytest.approx(-probable[tuple(tags[row, :length].tolist())])
 
+    @pytest.mark.slow
     def test_its_gradients_are_exact(self) -> None:
         torch.manual_seed(5)
         tags, lengths = torch.tensor([[0, 2, 1], [1, 1, 0]]), torch.tensor([3, 2])

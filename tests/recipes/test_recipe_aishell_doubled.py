@@ -49,7 +49,7 @@ def trimmed(text: str) -> str:
     return "".join(character for character, _ in itertools.groupby(text))
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_a_mandarin_recogniser_writes_doubled_characters(tmp_path: Path) -> None:
     from ctcasr.training.config_files import read_config
     from ctcasr.training.export import export_bundle

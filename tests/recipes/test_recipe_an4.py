@@ -181,6 +181,7 @@ def test_a_wrong_source_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "--source must be the unpacked AN4 corpus" in message
 
 
+@pytest.mark.slow
 def test_the_real_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(an4, "WORD_TIMES", WORD_TIMES)
     assert run(an4, "--source", corpus("an4"), "--output", tmp_path) == 0
@@ -254,6 +255,7 @@ def test_the_real_dictionaries(tmp_path: Path):
         assert not any(phone[-1].isdigit() for phone in found.phones)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["an4", "mini_librispeech"])
 def test_the_english_model_is_of_the_shape_that_goes_on_from_it(recipe: str) -> None:
     config = read_config(ROOT / "recipes" / recipe / "from_english.toml")

@@ -30,6 +30,7 @@ def test_sizes_are_as_near_as_their_step_allows(cell: str, bidirectional: bool) 
         assert found == BASE
 
 
+@pytest.mark.slow
 def test_a_command_for_each_cell_in_both_ways(capsys: pytest.CaptureFixture[str]) -> None:
     assert cells.main(["--parameters", "300000"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -101,6 +101,7 @@ def test_a_damaged_recording_is_an_error(source: Path, tmp_path: Path, capsys: p
     assert "4_bob_11.wav" in message
 
 
+@pytest.mark.slow
 def test_the_real_corpus(tmp_path: Path):
     source = corpus("fsdd")
     assert run(fsdd, "--source", source, "--output", tmp_path) == 0

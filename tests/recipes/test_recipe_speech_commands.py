@@ -58,7 +58,7 @@ def test_a_wrong_source_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert not output.exists()
 
 
-@pytest.mark.slow  # half a minute: it decodes 2,416 files of Opus
+@pytest.mark.minutes  # half a minute: it decodes 2,416 files of Opus
 def test_the_test_archive_as_it_is(tmp_path: Path) -> None:
     source = corpus("speech_commands")
     assert run(commands, "--source", source, "--output", tmp_path, "--test-archive") == 0

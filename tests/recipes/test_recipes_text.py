@@ -36,6 +36,7 @@ def test_a_wrong_source_is_an_error(name: str, tmp_path: Path, capsys: pytest.Ca
     assert not output.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_real_corpus(name: str, tmp_path: Path) -> None:
     folder, counts = REAL[name]

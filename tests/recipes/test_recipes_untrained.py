@@ -55,6 +55,7 @@ def test_mini_librispeech(tmp_path: Path, data: Path) -> None:
     assert parts(data)[2][0]["text"] == "words of one"
 
 
+@pytest.mark.slow
 def test_mini_librispeech_as_it_is(data: Path) -> None:
     source = corpus("mini_librispeech")
     assert run(RECIPES["mini_librispeech"], "--source", source, "--output", data, "--without-test") == 0

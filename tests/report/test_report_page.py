@@ -149,7 +149,7 @@ def dom(page, tmp_path):
 
 
 @needs_browser
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_a_browser_draws_it(corpus, tmp_path):
     result, utterances = corpus
     other = score(
@@ -166,7 +166,7 @@ def test_a_browser_draws_it(corpus, tmp_path):
 
 
 @needs_browser
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_five_thousand_utterances_are_drawn_within_two_seconds(tmp_path):
     source = random.Random(1)
     words = [f"word{number}" for number in range(50)]

@@ -28,6 +28,7 @@ def test_the_sample_is_there(name: str) -> None:
     assert (BUNDLES / name).is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [None, *NAMES])
 def test_the_sample_is_recognised(name: str | None) -> None:
     transcript = next(Recognizer.load(name).transcribe([BUNDLES / "sample.wav"]))
@@ -59,6 +60,7 @@ def test_the_english_one_writes_words_and_knows_how_sure_it_is() -> None:
     assert all(0 < word.confidence <= 1 for word in transcript.words)
 
 
+@pytest.mark.slow
 def test_streams_and_hot_words_work_with_it() -> None:
     waveform = audio.load(BUNDLES / "sample.wav", 16_000)
     stream = Recognizer.load("english", decoding=DecodingOptions(hot_words=("seven",))).stream()

@@ -59,6 +59,7 @@ def words(*correct: bool, confidence: float = 0.9) -> list[Observation]:
 
 
 class TestFit:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("bias", "weights"), [(-0.7, (1.3,)), (0.4, (0.5, 0.8)), (0.0, (0.0, 1.0)), (2.0, (0.2,))]
     )

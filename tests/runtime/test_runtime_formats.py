@@ -45,6 +45,7 @@ def milliseconds(cues: list[tuple[float, float]]) -> list[tuple[int, int]]:
 
 
 class TestReadBack:
+    @pytest.mark.slow
     @settings(deadline=None, max_examples=50)
     @given(transcripts())
     def test_srt(self, transcript: Transcript) -> None:
@@ -56,6 +57,7 @@ class TestReadBack:
             [(cue.start.total_seconds(), cue.end.total_seconds()) for cue in found]
         ) == milliseconds([(cue.start_seconds, cue.end_seconds) for cue in expected])
 
+    @pytest.mark.slow
     @settings(deadline=None, max_examples=50)
     @given(transcripts())
     def test_vtt(self, transcript: Transcript) -> None:
@@ -134,6 +136,7 @@ class TestReadBack:
 
 
 class TestSubtitles:
+    @pytest.mark.slow
     @settings(deadline=None, max_examples=100)
     @given(transcripts(), st.integers(1, 30), st.integers(1, 3))
     def test_they_hold_all_words_and_keep_to_the_layout(

@@ -61,6 +61,7 @@ def said_offline(transcript: Transcript) -> list[tuple[str, float, float]]:
     ]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(samples=st.integers(0, 40_000), cuts=st.lists(st.integers(0, 40_000), max_size=12))
 def test_chunks_give_the_transcript_of_the_whole(
@@ -88,6 +89,7 @@ def test_something_is_said(recognizer: Recognizer, noise: Noise) -> None:
     assert len(said(streamed(recognizer, noise(1, 5.0), []))) >= 3
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     samples=st.integers(1, 9000),
@@ -107,6 +109,7 @@ def test_rows_are_those_of_the_whole(
     np.testing.assert_allclose(joined, expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 def test_bundles_of_all_cells_transcribe_and_stream(
     cell: str, make_bundle: Callable[..., Path], noise: Noise

@@ -295,6 +295,7 @@ class TestTranscripts:
 
 
 class TestStreamedReading:
+    @pytest.mark.slow
     @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
     def test_blocks_are_the_whole(self, tmp_path: Path, suffix: str, noise: Noise) -> None:
         path = tmp_path / f"talk.{suffix}"

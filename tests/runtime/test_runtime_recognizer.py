@@ -28,6 +28,7 @@ def recognizer(tiny_bundle: Path) -> Recognizer:
     return Recognizer.load(tiny_bundle)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["ctcasr.runtime", "ctcasr.cli.main"])
 def test_importing_leaves_the_heavy_libraries_out(module: str) -> None:
     heavy = ["torch", "torchaudio", "librosa", "numba", "accelerate", "onnx", "jiwer", "av", "tensorboard"]

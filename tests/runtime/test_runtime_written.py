@@ -34,6 +34,7 @@ def test_times_and_confidences_are_those_of_the_spoken_words() -> None:
     assert with_written_numbers(Transcript("x", words=words)).text == "in 1910"
 
 
+@pytest.mark.slow
 def test_the_option_changes_the_output(ctcasr_out: Callable[..., str]) -> None:
     spoken, written = ctcasr_out(), ctcasr_out("--numbers")
     assert spoken != written

@@ -98,16 +98,18 @@ def alarms(test_sets):
     return sum(found) / len(found)
 
 
+@pytest.mark.slow
 def test_false_alarms_of_equally_good_systems():
     assert 0.03 <= alarms(systems(600, 40, 12, (0.05, 0.05), seed=3)) <= 0.07
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("utterances", [100, 300])
 def test_false_alarms_are_four_to_six_percent(utterances):
     assert 0.04 <= alarms(systems(4000, utterances, 12, (0.05, 0.05), seed=5)) <= 0.06
 
 
+@pytest.mark.slow
 def test_a_better_system_is_found():
     assert alarms(systems(50, 200, 12, (0.04, 0.08), seed=4)) > 0.9
 

@@ -148,6 +148,7 @@ def test_an_unknown_unit_is_refused():
         score({"a": "x"}, {"a": "x"}, "frame")
 
 
+@pytest.mark.slow
 def test_ten_thousand_utterances_take_seconds():
     source = random.Random(0)
     references = by_id(*(" ".join(source.choices("abcdefgh", k=15)) for _ in range(10_000)))
@@ -158,6 +159,7 @@ def test_ten_thousand_utterances_take_seconds():
     assert result.counts.reference_length == 150_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["word", "char"])
 def test_ten_thousand_pairs_equal_jiwer(unit):
     source = random.Random(7)

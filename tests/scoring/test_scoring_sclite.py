@@ -63,7 +63,7 @@ def test_more_errors_for_less_weight():
         assert run_sclite([pair])[0].startswith(block)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.skipif(command() is None, reason="sclite (Debian's package sctk) is not installed")
 def test_ten_thousand_random_pairs_beside_sclite():
     pairs = random_pairs(10_000, seed=5)

@@ -72,6 +72,7 @@ def tagged_pairs(draw: st.DrawFn) -> list[tuple[list[str], list[str]]]:
     return [(draw(tags_of(length)), draw(tags_of(length))) for length in lengths]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(tagged_pairs())
 def test_counts_are_those_of_the_script(pairs: list[tuple[list[str], list[str]]]) -> None:

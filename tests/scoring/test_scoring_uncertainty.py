@@ -27,12 +27,13 @@ def coverage(sets, speakers, utterances, rate, resamples=1000):
     return covered / sets
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth():
     # One utterance a speaker: what resampling utterances means.
     assert 0.93 <= coverage(1000, 150, 1, 0.08, resamples=300) <= 0.97
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize(
     ("speakers", "utterances", "rate"),
     [
@@ -95,6 +96,7 @@ def test_no_errors_do_not_promise_perfection():
     assert interval.high == pytest.approx(3.689 / 1000, rel=1e-3)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=12))
 def test_any_counts_give_finite_ends_around_the_ratio(units):
     errors, lengths = (np.array(column, float) for column in zip(*units, strict=True))

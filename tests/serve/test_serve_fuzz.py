@@ -71,8 +71,9 @@ def answer_of(address: str, request: bytes, patience: float) -> bytes:
 
 
 # Of a file without its closing boundary starlette forgets the temporary file; it is closed with the request.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.SpooledTemporaryFile:ResourceWarning")
-@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.minutes)])
 def test_damaged_requests(
     address: str, sample: Path, spoken: str, count: int, caplog: pytest.LogCaptureFixture
 ) -> None:

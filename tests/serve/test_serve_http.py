@@ -175,6 +175,7 @@ class TestLimits:
         assert answer.status_code == 400
         assert "took longer than 0.01 s" in message(answer)
 
+    @pytest.mark.slow
     def test_a_slow_sender_is_refused(self, recognizer: Recognizer, serving: Serving) -> None:
         def slow() -> Iterator[bytes]:
             for _ in range(50):
@@ -209,6 +210,7 @@ class TestLimits:
             assert [future.result().status_code for future in waiting] == [200, 200]
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
 
+    @pytest.mark.slow
     def test_a_hundred_clients_lose_nothing(self, address: str, sample: Path, spoken: str) -> None:
         content = sample.read_bytes()
         with ThreadPoolExecutor(100) as pool:

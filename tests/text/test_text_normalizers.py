@@ -14,6 +14,7 @@ from ctcasr.text.rules import FILLERS, expanded_contractions, joined_cjk, withou
 LIKELY = st.text(st.sampled_from("aAzZ019.,'’-_%$£ :éßİﬁ１好，ー\u0301\u0663\n"), max_size=20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NORMALIZERS)
 @given(text=st.one_of(LIKELY, st.text(max_size=12)))
 def test_a_normalised_text_is_normal(name, text):

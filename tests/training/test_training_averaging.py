@@ -16,6 +16,7 @@ from ctcasr.training.tasks import Evaluation
 from ctcasr.training.tensor_files import read_tensors, write_tensors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("errors", "count"), [([3, 2, 4], 2), ([2, 2, 2], 4), ([1, 2, 0], 4), ([1, 2, 3], 1)]
 )

@@ -38,6 +38,7 @@ def trained() -> tuple[nn.Module, torch.optim.Optimizer]:
     return model, optimizer
 
 
+@pytest.mark.slow
 def test_full_state_comes_back(tmp_path: Path) -> None:
     folder = CheckpointFolder(tmp_path / "run/checkpoints", keep=3)
     assert not folder.has_last()
@@ -94,6 +95,7 @@ class Killed(BaseException):
     """Stands for SIGKILL: the n-th change on disk does not happen, nor anything after it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "leftover", [False, True], ids=["after a clean save", "after a kill between the renames"]
 )

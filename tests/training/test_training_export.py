@@ -146,6 +146,7 @@ class TestIndependence:
         for index, scores in enumerate(beside):
             np.testing.assert_array_equal(scores, alone[index % len(alone)])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("threads", [1, 2, 7])
     def test_transcripts_do_not_depend_on_threads(
         self, tiny_bundle: Path, record: Callable[..., Path], threads: int

@@ -162,6 +162,7 @@ def letters(text: str) -> str:
     return "".join(letter for place, letter in enumerate(text) if not place or text[place - 1] != letter)
 
 
+@pytest.mark.slow
 class TestTraining:
     def test_trimming_learns_all_but_double_letters(self, learned: tuple[Path, Path], tmp_path: Path) -> None:
         config, aligner = learned
@@ -266,6 +267,7 @@ def spaced(path: Path) -> Path:
 
 
 class TestUnits:
+    @pytest.mark.slow
     def test_phones(self, corpus, tmp_path: Path, capsys) -> None:
         (tmp_path / "words.dict").write_text(
             "".join(

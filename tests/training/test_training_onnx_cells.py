@@ -53,6 +53,7 @@ def run(network: onnxruntime.InferenceSession, features: torch.Tensor, lengths: 
     return found
 
 
+@pytest.mark.slow
 @every_cell
 @pytest.mark.parametrize(
     "fields",
@@ -125,6 +126,7 @@ def pieces(
     return outputs
 
 
+@pytest.mark.slow
 @every_cell
 @pytest.mark.parametrize("subsampling", [2, 4])
 @pytest.mark.parametrize("frames", [1, 4, 41, 47])

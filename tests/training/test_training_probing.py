@@ -19,6 +19,7 @@ from ctcasr.training.stepping import Stepper
 from tests.training.test_training_trainer import assert_same_weights, metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_the_probe_changes_nothing(
     corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_norm: bool
@@ -31,6 +32,7 @@ def test_the_probe_changes_nothing(
     assert_same_weights(tmp_path / "with", tmp_path / "without")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.1, 0.5, 0.97, 2.0])
 def test_no_batch_of_the_run_is_larger(corpus, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     trainer = Trainer(read_config(corpus(batches__seconds=seconds, augment__speeds=[0.8, 1.0, 1.2])))
@@ -63,6 +65,7 @@ def memory_of(frames: float, monkeypatch: pytest.MonkeyPatch, error: Exception |
     monkeypatch.setattr(Stepper, "losses", bounded)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [None, MemoryError(), torch.OutOfMemoryError("CUDA out of memory")])
 def test_memory_that_is_too_small_is_told_with_what_fits(
     corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception | None

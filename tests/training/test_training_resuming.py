@@ -90,6 +90,7 @@ def assert_same(run: Path, other: Path) -> None:
     assert_same_weights(run, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("owner", "name", "number", "kind", "expected"),
     [
@@ -120,6 +121,7 @@ def test_a_signal_stops_it_and_it_goes_on(
     assert_same(tmp_path / "run", whole)
 
 
+@pytest.mark.slow
 def test_a_kill_costs_no_more_than_the_minutes_between_checkpoints(
     corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Path
 ) -> None:
@@ -139,6 +141,7 @@ def test_a_kill_costs_no_more_than_the_minutes_between_checkpoints(
     assert_same(tmp_path / "run", whole)  # which has checkpoints after its epochs alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("minutes", "times"), [(10, 3), (1e-9, 3 + 18)])
 def test_the_minutes_between_checkpoints_are_kept(
     corpus, monkeypatch: pytest.MonkeyPatch, minutes: float, times: int
@@ -154,6 +157,7 @@ def test_the_minutes_between_checkpoints_are_kept(
     assert len(saved) == times
 
 
+@pytest.mark.slow
 def test_an_epoch_whose_batches_have_changed_begins_anew(
     corpus,
     tmp_path: Path,
@@ -170,6 +174,7 @@ def test_an_epoch_whose_batches_have_changed_begins_anew(
     assert [record["epoch"] for record in metrics(tmp_path / "run")] == [1, 2, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("owner", [CheckpointFolder, MetricsLog, TranscriptionTask])
 def test_a_full_disk_is_one_sentence_and_nothing_is_lost(
     corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Path, owner: type
@@ -192,6 +197,7 @@ def test_a_full_disk_is_one_sentence_and_nothing_is_lost(
     assert_same(tmp_path / "run", whole)
 
 
+@pytest.mark.slow
 def test_batches_that_are_added_up_are_one(corpus, tmp_path: Path) -> None:
     plain = {
         "model__dropout": 0.0,
@@ -249,7 +255,7 @@ def stopped_group(command: list[str], run: Path) -> tuple[int, str]:
     return process.returncode, said
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_two_processes_stop_at_the_same_step(corpus, tmp_path: Path) -> None:
     config = corpus(optimizer__epochs=10_000)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -260,6 +266,7 @@ def test_two_processes_stop_at_the_same_step(corpus, tmp_path: Path) -> None:
     assert len(states[0]["norms"]) == len(states[1]["norms"]) == position(tmp_path / "run")[1]
 
 
+@pytest.mark.slow
 def test_a_group_is_asked_to_stop_with_its_workers(corpus, tmp_path: Path) -> None:
     config = corpus(optimizer__epochs=10_000, batches__workers=1)
     code, said = stopped_group(
@@ -287,7 +294,7 @@ def test_the_keeper_counts_from_its_last_checkpoint(monkeypatch: pytest.MonkeyPa
     assert saved == [(150.0, 1), (200.0, 0), (350.0, 1), (500.0, 1)]
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_kills_at_random_moments_change_nothing() -> None:
     script = Path(__file__).parents[2] / "scripts/kill_training.py"
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(script.parents[1])}

@@ -29,6 +29,7 @@ def config(corpus, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_shards_train_as_files_do(config: Path, tmp_path: Path) -> None:
     train(config, "run.folder=files")
     train(config, "run.folder=mixed", SHARDS)
@@ -39,6 +40,7 @@ def test_shards_train_as_files_do(config: Path, tmp_path: Path) -> None:
     assert losses[0] != losses[1]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_in_the_middle_of_its_shards(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ def test_fine_tuning_goes_on_from_another_run(corpus: Corpus) -> None:
     assert all(torch.equal(tensor, weights[name]) for name, tensor in ours.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", sorted(set(get_args(Cell)) - {"scrn"}))
 def test_a_bundle_has_the_weights_of_its_run(corpus: Corpus, tmp_path: Path, cell: str) -> None:
     own = {"clockwork": {"model__clock_modules": 4}, "lstmp": {"model__projection": 8}}.get(cell, {})
@@ -85,6 +86,7 @@ def test_the_graph_of_scrn_does_not_have_its_weights(corpus: Corpus, tmp_path: P
         started(config, *TUNED)
 
 
+@pytest.mark.slow
 def test_other_units_get_outputs_of_their_own(corpus: Corpus, tmp_path: Path) -> None:
     config = corpus()
     run = finished(config)
@@ -137,6 +139,7 @@ def test_frames_get_outputs_of_their_own(corpus: Corpus, tmp_path: Path) -> None
     )
 
 
+@pytest.mark.slow
 def test_the_package_has_bundles_to_start_from(corpus: Corpus, tmp_path: Path) -> None:
     assert "an4" in bundled_names()
     features = {"features__sample_rate": 16000, "features__mel_bins": 80}

@@ -62,6 +62,7 @@ def test_a_training_holds_signals_back(corpus: Callable[..., Path], seen: list[b
     assert not held_back()
 
 
+@pytest.mark.slow
 def test_all_that_tries_a_network_holds_signals_back(
     corpus: Callable[..., Path], seen: list[bool], tmp_path: Path
 ) -> None:

@@ -46,6 +46,7 @@ def assert_same_weights(one: Path, other: Path) -> None:
         assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
+@pytest.mark.slow
 def test_a_run_learns_and_leaves_its_folder(corpus, tmp_path: Path) -> None:
     config = corpus(
         optimizer__epochs=40, batches__seconds=0.8, model__dropout=0.0, augment__frequency_masks=0
@@ -74,6 +75,7 @@ def test_a_run_learns_and_leaves_its_folder(corpus, tmp_path: Path) -> None:
     assert all(torch.equal(tensor, averaged[name]) for name, tensor in trainer.network.state_dict().items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("killed_in", "options"),
     [
@@ -126,6 +128,7 @@ def test_a_seed_decides_the_run(corpus, tmp_path: Path) -> None:
     assert metrics(tmp_path / "a")[0]["train_loss"] != metrics(tmp_path / "c")[0]["train_loss"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "option", ["optimizer.consistency", "optimizer.label_smoothing", "augment.frequency_warp"]
 )
@@ -139,6 +142,7 @@ def test_an_option_changes_the_run_and_the_seed_decides_it(corpus, tmp_path: Pat
         assert len({records[name][key] for name in ("without", "a", "more")}) == 3
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(corpus, tmp_path: Path) -> None:
     config = corpus(optimizer__epochs=1, optimizer__consistency=0.2, augment__frequency_warp=0.2)
     train(config, "run.folder=a")
@@ -271,6 +275,7 @@ def test_a_gradient_that_is_not_finite_leaves_the_weights_alone(
     assert all(torch.equal(*pair) for pair in zip(before, trainer.network.parameters(), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [
@@ -297,6 +302,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(corpus, tmp_path: Path, audio_folder: Path) -> None:
     config = corpus(
         extra=(

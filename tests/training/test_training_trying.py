@@ -34,6 +34,7 @@ def test_two_utterances_are_learned_by_heart_and_nothing_is_written(corpus, tmp_
     assert files(tmp_path) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", ["gradient", "targets"])
 def test_a_broken_wiring_is_not_proved(corpus, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
     """Where no gradient arrives, or each update has other targets, nothing is learned by heart."""
@@ -114,6 +115,7 @@ def test_rates_that_teach_nothing_are_refused(corpus, monkeypatch: pytest.Monkey
         find_rate(read_config(corpus()))
 
 
+@pytest.mark.slow
 def test_a_rate_is_found_on_the_tones_and_a_run_is_left_alone(corpus, tmp_path: Path) -> None:
     config = corpus(optimizer__epochs=1)
     Trainer(read_config(config)).run()
@@ -139,6 +141,7 @@ def few_points(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(surface, "CUT_POINTS", 4)
 
 
+@pytest.mark.slow
 def test_the_surface_has_the_network_in_its_middle(run: Path) -> None:
     calls: list[int] = []
     found = measure_surface(run, SurfaceSettings(None, 0.5, 3, 0), lambda: calls.append(1))
@@ -156,6 +159,7 @@ def test_the_surface_has_the_network_in_its_middle(run: Path) -> None:
     assert np.ptp(nearer.losses[:, 1]) > np.ptp(nearer.losses[1]) / surface.NARROW
 
 
+@pytest.mark.slow
 def test_the_steps_from_the_steepest_place_are_as_long_as_they_should(run: Path) -> None:
     found = measure_surface(run, SurfaceSettings(None, 0.5, 5, 0))
     cut = found.cut
@@ -174,6 +178,7 @@ def test_the_steps_from_the_steepest_place_are_as_long_as_they_should(run: Path)
     assert fallen == pytest.approx(fine.norm * distance, rel=0.15)
 
 
+@pytest.mark.slow
 def test_the_seed_the_epoch_and_the_reach_change_the_surface(run: Path) -> None:
     folder = run / "checkpoints"
     averaged = read_tensors(folder / "averaged.safetensors")["output.weight"]  # it may be one epoch's

@@ -85,6 +85,7 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["crf", "tags"])
 def test_a_tagger_learns_and_its_bundle_says_the_same(text: Text, tmp_path: Path, head: str) -> None:
     train(text(optimizer__epochs=8, task__head=head))
@@ -106,6 +107,7 @@ def test_a_tagger_learns_and_its_bundle_says_the_same(text: Text, tmp_path: Path
     assert all(0 < slot.confidence <= 1.0001 for meaning in said for slot in meaning.slots)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pooling", "subwords"), [("last", 0), ("mean", 500), ("attention", 500)])
 def test_a_classifier_is_the_same_in_torch_and_in_its_bundle(
     text: Text, tmp_path: Path, pooling: str, subwords: int
@@ -126,6 +128,7 @@ def test_a_classifier_is_the_same_in_torch_and_in_its_bundle(
         assert (meaning.tags, meaning.slots) == ((), ())
 
 
+@pytest.mark.slow
 def test_int8_says_nearly_the_same(text: Text, tmp_path: Path) -> None:
     train(text(optimizer__epochs=8))
     export_bundle(tmp_path / "run", tmp_path / "bundle")
@@ -137,6 +140,7 @@ def test_int8_says_nearly_the_same(text: Text, tmp_path: Path) -> None:
     assert count_spans(pairs).f1 > 0.9
 
 
+@pytest.mark.slow
 def test_resuming_is_exact(text: Text, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = text()
     train(config, "run.folder=whole")
@@ -161,6 +165,7 @@ def test_resuming_is_exact(text: Text, tmp_path: Path, monkeypatch: pytest.Monke
     assert all(torch.equal(ours[key], theirs[key]) for key in ours | theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "option",
     [
@@ -182,6 +187,7 @@ def test_an_option_changes_the_run(text: Text, tmp_path: Path, option: str) -> N
     assert metrics(tmp_path / "plain")[0]["train_loss"] != metrics(tmp_path / "changed")[0]["train_loss"]
 
 
+@pytest.mark.slow
 def test_unknown_tags_and_labels_of_dev_count_as_wrong(text: Text, tmp_path: Path) -> None:
     config = text(optimizer__epochs=8)
     odd = [Sentence("odd", ("fly", "by"), ("O", "B-way"), "joke"), *grammar(1, 1)]
@@ -250,6 +256,7 @@ def labelled_tones(folder: Path, audio_folder: Path, extra: tuple[Utterance, ...
 LABELS = ("task.head=label", "task.pooling=last", "augment.speeds=[1.0]")
 
 
+@pytest.mark.slow
 def test_what_has_learned_to_write_learns_labels(
     corpus: Callable[..., Path], audio_folder: Path, tmp_path: Path
 ) -> None:
@@ -283,6 +290,7 @@ def test_what_has_learned_to_write_learns_labels(
     assert torch.equal(back.state_dict()["layers.0.norm.weight"], heard["layers.0.norm.weight"])
 
 
+@pytest.mark.slow
 def test_recordings_are_classified(corpus: Callable[..., Path], audio_folder: Path, tmp_path: Path) -> None:
     config = corpus(
         optimizer__epochs=25, augment__time_masks=0, augment__frequency_masks=0, model__dropout=0.0
