@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ctcasr.cli.decoding import (
-    BeamSize,
     DecoderChoice,
     DecoderName,
     LanguageModel,
@@ -39,7 +38,12 @@ def command(
     lm: LanguageModel = None,
     lexicon: LexiconFile = None,
     decoder: DecoderChoice = None,
-    beam_size: BeamSize = None,
+    beam_size: Annotated[
+        int | None,
+        typer.Option(
+            help=f"Beam search with so many prefixes (default: {TUNING_BEAM}), or HMM states (2000)."
+        ),
+    ] = None,
     unknown_cost: UnknownCost = None,
     write: bool = typer.Option(True, help="Write language model, lexicon and weights into the bundle."),
 ) -> None:

@@ -147,7 +147,8 @@ class FrameSettings(BaseModel):
 
     aligner: Path | None = Field(
         None,
-        description="bundle of the same units whose alignments are the targets; relative to the configuration file",
+        description="bundle of the same units whose alignments are the targets: a folder, or the name of one in the "
+        "package",
     )
     states: int = Field(1, ge=1, le=MAX_STATES, description="of an HMM, into which each symbol is divided")
 

@@ -71,17 +71,17 @@ def _anchored(config: TrainingConfig, folder: Path) -> TrainingConfig:
     )
     run = config.run.model_copy(update={"folder": folder / config.run.folder})
     if run.start_from is not None:
-        run = run.model_copy(update={"start_from": _start(run.start_from, folder)})
+        run = run.model_copy(update={"start_from": _model(run.start_from, folder)})
     text, frames = config.text, config.frames
     if text.lexicon is not None:
         text = text.model_copy(update={"lexicon": folder / text.lexicon})
     if frames.aligner is not None:
-        frames = frames.model_copy(update={"aligner": folder / frames.aligner})
+        frames = frames.model_copy(update={"aligner": _model(frames.aligner, folder)})
     return config.model_copy(update={"data": data, "text": text, "frames": frames, "run": run})
 
 
-def _start(named: Path, folder: Path) -> Path:
-    """Return the folder that `run.start_from` names: relative to the configuration, or a bundle of the package."""
+def _model(named: Path, folder: Path) -> Path:
+    """Return the folder that a setting names: relative to the configuration, or a bundle of the package."""
     own = folder / named
     return find_bundle(named) if str(named) in bundled_names() and not own.is_dir() else own
 

@@ -43,7 +43,7 @@ def lines(books: Path, times: int, data: Path) -> Iterator[str]:
     held_out = {
         utterance.text
         for manifest in sorted(data.glob("*.jsonl"))
-        if manifest.stem != "train"
+        if manifest.stem.partition("-")[0] in ("dev", "test")
         for utterance in read_manifest(manifest)
     }
     with lzma.open(books, "rt", encoding="utf-8") as paragraphs:

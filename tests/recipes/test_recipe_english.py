@@ -124,6 +124,10 @@ def test_text_is_what_is_said(pool: Path) -> None:
     assert "ça va" not in lines
     assert repeated == 10  # twice each: fsdd three times, two other corpora; short enough to be said anywhere
     assert "it's so to say" in lines
+    (pool / "train-phones.jsonl").write_bytes((pool / "train.jsonl").read_bytes())  # what later steps write
+    again = pool / "again.txt.gz"
+    assert run(text, books, "--data", pool, "--output", again, "--times", "2") == 0
+    assert again.read_bytes() == output.read_bytes()
 
 
 def test_damaged_books_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -146,6 +146,8 @@ def test_the_package_has_bundles_to_start_from(corpus: Corpus, tmp_path: Path) -
     an4 = {"subsampling": 4, "channels": 32, "layers": 3, "hidden": 256}
     config = corpus(**features, **{f"model__{name}": value for name, value in an4.items()})
     assert read_config(config, ["run.start_from=an4"]).run.start_from == find_bundle("an4")
+    by_frames = read_config(config, ["optimizer.objective=frames", "frames.aligner=an4"])
+    assert by_frames.frames.aligner == find_bundle("an4")
     ours = started(config, "run.start_from=an4")
     assert len(ours["output.bias"]) == 28
     (tmp_path / "an4").mkdir()  # a folder beside the configuration comes first
