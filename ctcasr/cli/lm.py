@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ctcasr.cli import tune
 from ctcasr.data import read_manifest
 from ctcasr.errors import ConfigError, DataError
 
@@ -205,3 +206,6 @@ def _write(tables: NGramTables, path: Path) -> None:
 def _summary(tables: NGramTables, path: Path) -> str:
     counts = ", ".join(f"{count:,} {order}-grams" for order, count in enumerate(tables.counts, 1))
     return f"{path}: {counts}, {path.stat().st_size / 1e6:.1f} MB"
+
+
+app.command(name="tune", no_args_is_help=True)(tune.command)

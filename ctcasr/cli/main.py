@@ -2,67 +2,60 @@
 
 from __future__ import annotations
 
+import ctcasr.cli.clock  # isort: split
+
 import io
 import logging
 import sys
-import time
+from collections.abc import Sequence
+from importlib import import_module
 
-STARTED = time.perf_counter()
-"""When the command began, for `transcribe --timings`."""
+import typer
 
-import typer  # noqa: E402  (the clock starts first)
+import ctcasr
+from ctcasr.errors import BundleError, ConfigError, CtcAsrError
 
-import ctcasr  # noqa: E402
-from ctcasr.cli import (  # noqa: E402
-    align,
-    calibrate,
-    classify,
-    data,
-    doctor,
-    evaluate,
-    export,
-    info,
-    lm,
-    plot,
-    priors,
-    pronounce,
-    score,
-    serve,
-    tag,
-    train,
-    transcribe,
-    tune,
+VERBS = (
+    "transcribe",
+    "align",
+    "train",
+    "evaluate",
+    "score",
+    "export",
+    "info",
+    "calibrate",
+    "doctor",
+    "priors",
+    "pronounce",
+    "serve",
+    "tag",
+    "classify",
 )
-from ctcasr.errors import BundleError, ConfigError, CtcAsrError  # noqa: E402
+GROUPS = ("lm", "data", "plot")
+"""Modules in this package: of a command, and of several."""
 
-app = typer.Typer(
-    help="CTC speech recognition with bidirectional LSTMs: train, transcribe, measure.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for verb in (
-    transcribe,
-    align,
-    train,
-    evaluate,
-    score,
-    export,
-    info,
-    calibrate,
-    doctor,
-    priors,
-    pronounce,
-    serve,
-    tag,
-    classify,
-):
-    app.command(name=verb.__name__.rpartition(".")[2], no_args_is_help=True)(verb.command)
-lm.app.command(name="tune", no_args_is_help=True)(tune.command)
-app.add_typer(lm.app, name="lm")
-app.add_typer(data.app, name="data")
-app.add_typer(plot.app, name="plot")
+
+def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Return the command line with the verb that the arguments begin with alone; with all of them where none is named.
+
+    Importing what the others need would take a fifth of a second.
+    """
+    app = typer.Typer(
+        help="CTC speech recognition with bidirectional LSTMs: train, transcribe, measure.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    named = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name in (named,) if named in VERBS + GROUPS else VERBS + GROUPS:
+        module = import_module(f"ctcasr.cli.{name}")
+        if name in GROUPS:
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name=name, no_args_is_help=True)(module.command)
+    return app
 
 
 def _print_version(wanted: bool) -> None:
@@ -71,7 +64,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
     version: bool = typer.Option(
@@ -84,11 +76,10 @@ def _options(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exits with 0 (done), 1 (an input failed) or 2 (wrong usage)."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    transcribe.clock.started = STARTED
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: file names may be no Unicode
     try:
-        app(args=arguments)
+        make_app(arguments)(args=arguments)
     except CtcAsrError as error:
         if "--debug" in arguments:
             raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ctcasr.cli.batch import Output, report, transcribe_all
+from ctcasr.cli.clock import STARTED
 from ctcasr.cli.decoding import (
     BeamSize,
     DecoderChoice,
@@ -37,16 +37,6 @@ if TYPE_CHECKING:
     from ctcasr.runtime.understanding import Understander
 
 Precision = Enum("Precision", {"int8": "int8", "fp32": "fp32"}, type=str)
-
-
-@dataclass
-class Clock:
-    """When the process began to work, and what its stages took."""
-
-    started: float = field(default_factory=time.perf_counter)
-
-
-clock = Clock()
 
 
 def command(
@@ -140,7 +130,7 @@ def command(
             check_stdout(forms, len(inputs))
         account = transcribe_all(recognizer, inputs, target, jobs)
     if timings:
-        _print_timings(account.transcripts, imported - clock.started, loaded - imported)
+        _print_timings(account.transcripts, imported - STARTED, loaded - imported)
     report(account, len(inputs))
     if account.failed:
         raise typer.Exit(1)
@@ -174,7 +164,7 @@ def _check_alternatives(nbest: int, forms: Sequence[str], greedy: bool) -> None:
 
 
 def _print_timings(transcripts: list[Transcript], imports: float, load: float) -> None:
-    total = time.perf_counter() - clock.started
+    total = time.perf_counter() - STARTED
     rows = {"start": imports, "load model": load}
     for stage in ("read", "features", "network", "decode"):
         rows[stage] = sum(transcript.timings[stage] for transcript in transcripts)

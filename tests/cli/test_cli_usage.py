@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import ctcasr as package
-from ctcasr.cli.main import app
+from ctcasr.cli.main import make_app
 
 VERBS = [
     "transcribe",
@@ -36,7 +36,7 @@ Run = Callable[..., Any]
 
 class TestHelp:
     def test_these_are_all_the_verbs(self) -> None:
-        assert [command.name for command in app.registered_commands] == VERBS
+        assert [command.name for command in make_app().registered_commands] == VERBS
 
     @pytest.mark.slow
     @pytest.mark.parametrize("verb", VERBS)
@@ -46,11 +46,19 @@ class TestHelp:
         assert f"E.g. `ctcasr {verb} " in re.sub(r"\s+", " ", said.out)
         assert ctcasr(verb, "-h").out == said.out
 
+    def test_only_the_verb_that_is_wanted_is_imported(self) -> None:
+        assert [command.name for command in make_app(["--debug", "score", "align"]).registered_commands] == [
+            "score"
+        ]
+        alone = make_app(["lm", "train"])
+        assert (alone.registered_commands, len(alone.registered_groups)) == ([], 1)
+        assert len(make_app(["scor"]).registered_commands) == len(VERBS)  # so that what was meant can be told
+
     @pytest.mark.parametrize("verb", VERBS)
     def test_every_option_has_help(self, verb: str) -> None:
         import typer
 
-        command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
+        command = typer.main.get_command(make_app()).commands[verb]  # type: ignore[attr-defined]
         for parameter in command.params:
             assert getattr(parameter, "help", None), f"{verb} {parameter.name}"
 
