@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctcasr.ctc.collapsing import min_input_length
-from ctcasr.ctc.trellis import Path, Trellis, viterbi
+from ctcasr.ctc.trellis import Path, Trellis, viterbi, workspace
 from ctcasr.errors import DataError
 
 Floats = npt.NDArray[np.floating]
@@ -92,7 +92,8 @@ def align(
         skips, gaps = (np.where(silences == kind, -np.inf, 0.0) for kind in (ALWAYS, NEVER))
     trellis = Trellis(rows, np.append(symbols, blank), skips, gaps)
     path = Path(np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count))
-    log_prob = float(viterbi(trellis, _block_frames(frames, count), path))
+    block = _block_frames(frames, count)
+    log_prob = float(viterbi(trellis, block, workspace(frames, count, block), path))
     if log_prob == -np.inf:
         raise DataError(
             f"no path of the {frames} frames that writes the {count} targets has a probability above zero; "

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ctcasr.compiling import inline_kernel, kernel
+from ctcasr.compiling import bare_kernel, inline_kernel
 
 Floats = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
@@ -39,13 +39,36 @@ class Path(NamedTuple):
     confidences: Doubles
 
 
-@kernel
-def viterbi(trellis: Trellis, block: int, path: Path) -> float:
+class Workspace(NamedTuple):
+    """Room for scores: a kernel that makes its own arrays is slower to load.
+
+    Attributes:
+        kept: `(rows, 2, U + 2)`, minus infinity: of frames 0, K, 2K and so on.
+        pair: `(2, 2, U + 2)`, minus infinity: of a frame and the one before.
+        rows: `(K + 1, 2, W)`: of a block's frames.
+    """
+
+    kept: Doubles
+    pair: Doubles
+    rows: Doubles
+
+
+def workspace(frames: int, count: int, block: int) -> Workspace:
+    """Make room for T frames, U targets, and blocks of K frames."""
+    return Workspace(
+        np.full((max(0, frames - 2) // block + 1, 2, count + 2), -np.inf),
+        np.full((2, 2, count + 2), -np.inf),
+        np.empty((min(block, frames - 1) + 1, 2, min(block + 1, count) + 2)),
+    )
+
+
+@bare_kernel
+def viterbi(trellis: Trellis, block: int, space: Workspace, path: Path) -> float:
     """Find the best path, keeping the scores of every `block`-th frame; return its log-probability."""
     frames, count = len(trellis.log_probs), len(trellis.targets) - 1
-    kept = _kept_rows(trellis, block)
+    kept, rows = space.kept, space.rows
+    _keep_rows(trellis, block, space)
     column, on_target, score = count, False, -np.inf
-    rows = np.empty((min(block, frames - 1) + 1, 2, min(block + 1, count) + 2))
     for number in range(len(kept) - 1, -1, -1):
         first = number * block
         last = min(first + block, frames - 1)
@@ -73,24 +96,23 @@ def viterbi(trellis: Trellis, block: int, path: Path) -> float:
     return score
 
 
-@kernel
-def _kept_rows(trellis: Trellis, block: int) -> Doubles:
-    """Return rows 0, K, 2K and so on of the trellis, `(rows, 2, U + 2)`: best scores of blanks and of targets.
+@bare_kernel
+def _keep_rows(trellis: Trellis, block: int, space: Workspace) -> None:
+    """Keep rows 0, K, 2K and so on of the trellis: best scores of blanks and of targets.
 
     Blank u has entry u, target u entry u + 1. What no path reaches in time is left minus infinity.
     """
     log_probs, targets = trellis.log_probs, trellis.targets
     frames, count = len(log_probs), len(targets) - 1
-    kept = np.full((max(0, frames - 2) // block + 1, 2, count + 2), -np.inf)
+    kept, before, after = space.kept, space.pair[0], space.pair[1]
     kept[0, 0, 0], kept[0, 1, 1] = log_probs[0, targets[count]] + trellis.gaps[0], log_probs[0, targets[0]]
-    before, after = kept[0].copy(), kept[0].copy()
+    before[0, 0], before[1, 1] = kept[0, 0, 0], kept[0, 1, 1]
     for frame in range(1, (len(kept) - 1) * block + 1):
         low, high = max(0, count - frames + frame), min(count, frame) + 1
         _advance(trellis, frame, (0, low, high), before, after)
         before, after = after, before
         if frame % block == 0:
             _copy(before[:, low : high + 1], kept[frame // block, :, low:])
-    return kept
 
 
 @inline_kernel
@@ -138,7 +160,7 @@ def _advance(
         after[0, high], after[1, high + 1] = -np.inf, -np.inf
 
 
-@kernel
+@bare_kernel
 def _walk_back(
     trellis: Trellis,
     block: tuple[int, int, int],

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ctcasr.compiling import kernel
+from ctcasr.compiling import bare_kernel
 from ctcasr.decoding.hot_words import HotWords
 from ctcasr.decoding.hypothesis import probabilities_of
 from ctcasr.decoding.lexicon import UNKNOWN, Lexicon, WordScores, lexicon_arrays
@@ -229,8 +229,9 @@ def _lay_out(
     shares = (
         np.zeros(len(names)) if model is None else _shares(names, numbers == model.unknown_word, hot_words)
     )
-    unigrams = _unigrams(_no_model() if model is None else model.arrays, numbers) + shares
-    scores = WordScores(numbers, shares, unigrams, bonus, settings.unknown_cost is not None)
+    unigrams = np.empty(len(names))
+    _write_unigrams(_no_model() if model is None else model.arrays, numbers, unigrams)
+    scores = WordScores(numbers, shares, unigrams + shares, bonus, settings.unknown_cost is not None)
     return lexicon_arrays(lexicon, scores, settings.lm_weight)
 
 
@@ -250,13 +251,11 @@ def _shares(
     return np.where(sharing, -math.log(max(1, int(sharing.sum()))), 0.0)
 
 
-@kernel
-def _unigrams(model: NGramArrays, words: Int32) -> npt.NDArray[np.float64]:
-    """Return the score of each word without a context."""
-    scores = np.empty(len(words))
+@bare_kernel
+def _write_unigrams(model: NGramArrays, words: Int32, scores: npt.NDArray[np.float64]) -> None:
+    """Write the score of each word without a context."""
     for place in range(len(words)):
         scores[place] = score_word(model, 0, words[place])[0]
-    return scores
 
 
 def _most_gain(words: LexiconArrays) -> float:

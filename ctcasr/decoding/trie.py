@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ctcasr.compiling import kernel
+from ctcasr.compiling import bare_kernel
 
 Int32 = npt.NDArray[np.int32]
 
@@ -105,7 +105,7 @@ class Numbered(NamedTuple):
     levels: Int32
 
 
-@kernel
+@bare_kernel
 def _grow(first: Int32, symbols: Int32, below_root: Int32, links: Links, ends: Int32) -> int:
     """Put spellings into a tree, the children of a node by their symbols; return the number of nodes.
 
@@ -140,7 +140,7 @@ def _grow(first: Int32, symbols: Int32, below_root: Int32, links: Links, ends: I
     return nodes
 
 
-@kernel
+@bare_kernel
 def _number(below_root: Int32, links: Links, order: Int32, numbered: Numbered) -> int:
     """Number the nodes breadth first: `order` says which node gets each number; return how many levels were written."""
     first, parents, levels = numbered
