@@ -78,14 +78,17 @@ def _stamp(module: str) -> bytes:
     return b"".join(sources[path] for path in sorted(sources))
 
 
-def _files(module: str) -> list[Path]:
+@functools.cache
+def _files(module: str) -> tuple[Path, ...]:
     """Return the source file of a module; none if there is no such module."""
     package, *names = module.split(".")
     file = getattr(sys.modules.get(package), "__file__", None)
     if file is None or not names:
-        return [Path(file)] if file else []
+        return (Path(file),) if file else ()
     place = Path(file).parent.joinpath(*names)
-    return [path for path in (place.with_name(place.name + ".py"), place / "__init__.py") if path.is_file()]
+    return tuple(
+        path for path in (place.with_name(place.name + ".py"), place / "__init__.py") if path.is_file()
+    )
 
 
 @functools.cache
