@@ -25,7 +25,7 @@ class AcousticModel(nn.Module):
             bins: of a feature frame.
             symbols: that it writes, with the blank; or other outputs.
             early_layer: recurrent layers, counted from 1, behind which the symbols are read as well while it is
-                trained (intermediate CTC: Lee and Watanabe 2021, equation 8); 0: behind the last one alone.
+                trained (intermediate CTC: Lee and Watanabe 2021); 0: behind the last one alone.
         """
         super().__init__()
         self.early_layer = early_layer

@@ -95,26 +95,26 @@ def frame_loss(log_probs: Tensor, input_lengths: Tensor, targets: Tensor) -> Ten
     return -found.masked_fill(~counted, 0.0).sum(-1)
 
 
-def smoothing_loss(log_probs: Tensor, input_lengths: Tensor) -> Tensor:
+def smoothing_loss(log_probs: Tensor, counted: Tensor) -> Tensor:
     """Return how far the outputs of each utterance are from uniform, `(B,)`, in nats over their frames.
 
-    The Kullback-Leibler divergence of the output from the uniform distribution, summed over the frames, which
-    keeps the output from becoming a row of peaks (Kim et al. 2018, Improved training for online end-to-end
-    speech recognition systems).
+    The Kullback-Leibler divergence D(uniform || output), as in label smoothing (Szegedy et al. 2016), summed over the
+    frames: it keeps the output from becoming a row of peaks (after Kim et al. 2018, Improved training for online
+    end-to-end speech recognition systems).
 
     Args:
         log_probs: `(B, T', V)`.
-        input_lengths: `(B,)` valid frames.
+        counted: `(B, T')`, true of the frames that count.
     """
     divergence = -log_probs.mean(-1) - math.log(log_probs.shape[2])
-    return divergence.masked_fill(~valid_frames(input_lengths, log_probs.shape[1]), 0.0).sum(-1)
+    return divergence.masked_fill(~counted, 0.0).sum(-1)
 
 
 def consistency_loss(log_probs: Tensor, input_lengths: Tensor) -> Tensor:
     """Return how far two maskings of each utterance disagree, `(B,)`, in nats over their frames.
 
     Each masking is pulled to what the other gives, held fixed: half the Kullback-Leibler divergence either
-    way, summed over the frames (Yao et al. 2024, CR-CTC, equation 5).
+    way, summed over the frames (Yao et al. 2024, CR-CTC).
 
     Args:
         log_probs: `(2 * B, T', V)`, the second masking's rows after the first's.

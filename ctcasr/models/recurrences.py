@@ -47,7 +47,7 @@ def clockwork(inputs: Tensor, weight: Tensor, start: Tensor, active: Sequence[in
 def projected_lstm(
     inputs: Tensor, weight: Tensor, projection: Tensor, start: Tensor, cells: Tensor
 ) -> Tensor:
-    """Return outputs and cells `(T, B, P + H)` of LSTMs with projected outputs (Sak et al. 2014, equations 1 to 6).
+    """Return outputs and cells `(T, B, P + H)` of LSTMs with projected outputs (Sak et al. 2014).
 
     As there, but without peepholes, as in torch: `c' = f c + i g`, `r' = P (o tanh(c'))`, where the gates i, f, o are
     sigmoids and g is the tanh of `inputs + R r`.

@@ -27,7 +27,8 @@ def warp_factor(settings: AugmentSettings, rng: np.random.Generator) -> float:
 def kept_frames(settings: AugmentSettings, frames: int, rng: np.random.Generator) -> Mask:
     """Draw time masks (Park et al. 2019, SpecAugment): true `(T,)` where a frame is kept.
 
-    How many may grow with the length (Park et al. 2020, SpecAugment on large scale datasets: "adaptive multiplicity").
+    How many may grow with the length (Park et al. 2020, SpecAugment on large scale datasets: "adaptive multiplicity",
+    there in place of the fixed number, here added to it).
     """
     longest = min(settings.time_mask_frames, int(settings.time_mask_share * frames))
     count = settings.time_masks + int(settings.time_mask_multiplicity * frames)
@@ -36,7 +37,8 @@ def kept_frames(settings: AugmentSettings, frames: int, rng: np.random.Generator
 
 def kept_bins(settings: AugmentSettings, bins: int, rng: np.random.Generator) -> Mask:
     """Draw frequency masks (Park et al. 2019): true `(F,)` where a bin is kept."""
-    return _spans(bins, settings.frequency_masks, min(settings.frequency_mask_bins, bins), rng)
+    widest = min(settings.frequency_mask_bins, int(settings.frequency_mask_share * bins))
+    return _spans(bins, settings.frequency_masks, widest, rng)
 
 
 def _spans(size: int, count: int, longest: int, rng: np.random.Generator) -> Mask:

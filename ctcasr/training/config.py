@@ -94,7 +94,7 @@ class AugmentSettings(BaseModel):
     time_mask_multiplicity: float = Field(
         0.0,
         ge=0,
-        le=0.1,
+        le=0.04,
         description="more of them for each feature frame, so that long recordings are masked as much as short ones; "
         "0.01: one a second",
     )
@@ -102,6 +102,7 @@ class AugmentSettings(BaseModel):
     time_mask_share: float = Field(0.15, ge=0, le=1, description="longest mask, as a share of the utterance")
     frequency_masks: int = Field(2, ge=0, le=100, description="drawn for each utterance")
     frequency_mask_bins: int = Field(20, ge=0, description="widest mask, in feature bins")
+    frequency_mask_share: float = Field(0.3, ge=0, le=1, description="widest mask, as a share of the bins")
 
     @model_validator(mode="after")
     def _check_ranges(self) -> AugmentSettings:

@@ -170,12 +170,14 @@ class SpeechDataset(Dataset[Example]):
 
     def _maskings(self, frames: int, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
         """Draw maskings of frames `(W, T)` and of bins `(W, F)`."""
-        augment, bins = self.settings.augment, self.settings.features.dimension
+        augment, features = self.settings.augment, self.settings.features
+        bins, blocks = features.dimension, 1 + features.deltas
         if rng is None:
             return torch.ones(1, frames, dtype=torch.bool), torch.ones(1, bins, dtype=torch.bool)
         maskings = range(self.settings.maskings)
         times = np.stack([kept_frames(augment, frames, rng) for _ in maskings])
-        bands = np.stack([kept_bins(augment, bins, rng) for _ in maskings])
+        # A band that is masked has no derivatives either.
+        bands = np.stack([np.tile(kept_bins(augment, bins // blocks, rng), blocks) for _ in maskings])
         return torch.from_numpy(times), torch.from_numpy(bands)
 
 

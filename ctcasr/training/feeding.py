@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from ctcasr.data import Utterance
 from ctcasr.features import FeatureExtractor, GlobalStatistics
 from ctcasr.features.torch_reader import BatchFeatureExtractor
+from ctcasr.models.subsampling import valid_frames
 from ctcasr.text import Vocabulary
 from ctcasr.training.batching import Batch, share_of
 from ctcasr.training.config import BatchSettings, TrainingConfig
@@ -123,7 +124,10 @@ class Feeder:
         return batch.resized(frames if batch.inputs.ndim == 3 else samples, frames)
 
     def features(self, batch: SpeechBatch) -> tuple[Tensor, Tensor]:
-        """Return `features (W * B, T, F)`, masked in W ways one after another, and their lengths."""
+        """Return `features (W * B, T, F)`, masked in W ways one after another, and their lengths.
+
+        What is masked becomes the mean of its bin in the utterance: zero, where features are normalised.
+        """
         if self.reader is not None:
             warps = batch.warps if self.config.augment.frequency_warp else None
             features, lengths = self.reader(batch.inputs, batch.lengths, warps)
@@ -131,4 +135,8 @@ class Feeder:
             features, lengths = batch.inputs, batch.lengths
         kept = batch.kept_frames[..., None] & batch.kept_bins[:, :, None]
         masked = features[:, None] * kept
+        if self.config.features.normalization == "none":
+            valid = valid_frames(lengths, features.shape[1])[..., None]
+            means = (features * valid).sum(1, keepdim=True) / lengths.clamp_min(1)[:, None, None]
+            masked = masked + (means * valid)[:, None] * ~kept
         return masked.transpose(0, 1).flatten(0, 1), lengths.repeat(kept.shape[1])

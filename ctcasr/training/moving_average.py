@@ -10,15 +10,20 @@ Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 class MovingAverage(AveragedModel):
-    """A copy of a network whose weights are an exponential average of all it had (Polyak and Juditsky 1992)."""
+    """A copy of a network whose weights are an exponential average of those it had after each step.
+
+    Running statistics of batch normalisation are averaged along: those of the network belong to its own weights.
+    """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        """Begin where the network is.
+        """Begin with the network after its first step.
 
         Args:
             network: of which no step is made yet.
             decay: share of itself that the average keeps in a step. Early on it keeps less, `(1 + n) / (10 + n)` after
-                n steps: what the network was before it learned anything would weigh for thousands of steps.
+                n steps (as TensorFlow's `ExponentialMovingAverage` does): what the network was before it learned
+                anything would weigh for thousands of steps. So a decay of 0.999 is reached after 9,000 steps, and
+                before that the average is over the last ninth of the steps, or so.
         """
 
         @torch.no_grad()
@@ -27,4 +32,4 @@ class MovingAverage(AveragedModel):
             kept = min(decay, (1 + count) / (10 + count))
             torch._foreach_lerp_(averages, weights, 1 - kept)
 
-        super().__init__(network, multi_avg_fn=update)
+        super().__init__(network, multi_avg_fn=update, use_buffers=True)

@@ -43,6 +43,10 @@ class Objective(Protocol):
         """Return over how much each utterance's loss is summed, `(B,)`: symbols, or frames."""
         ...
 
+    def counted(self, log_probs: Tensor, input_lengths: Tensor, batch: SpeechBatch) -> Tensor:
+        """Tell which frames of each row, `(W * B, T')`, something is learned of."""
+        ...
+
 
 @dataclass(frozen=True)
 class CtcObjective:
@@ -59,6 +63,10 @@ class CtcObjective:
     def sizes(self, input_lengths: Tensor, batch: SpeechBatch) -> Tensor:  # noqa: ARG002  (frames do not matter here)
         """Return the symbols of each transcript."""
         return batch.target_lengths
+
+    def counted(self, log_probs: Tensor, input_lengths: Tensor, batch: SpeechBatch) -> Tensor:  # noqa: ARG002
+        """Tell which frames are no padding."""
+        return valid_frames(input_lengths, log_probs.shape[1])
 
 
 class FrameObjective:
@@ -89,6 +97,11 @@ class FrameObjective:
         targets = self._targets(batch, int(input_lengths.max()), input_lengths.device)
         known = (targets != UNKNOWN) & valid_frames(input_lengths[: len(targets)], targets.shape[1])
         return known.sum(1)
+
+    def counted(self, log_probs: Tensor, input_lengths: Tensor, batch: SpeechBatch) -> Tensor:
+        """Tell of which frames the target is known."""
+        known = self._targets(batch, log_probs.shape[1], log_probs.device) != UNKNOWN
+        return known.repeat(len(log_probs) // len(known), 1) & valid_frames(input_lengths, log_probs.shape[1])
 
     def _targets(self, batch: SpeechBatch, frames: int, device: torch.device) -> Tensor:
         rows = [

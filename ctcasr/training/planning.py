@@ -21,8 +21,9 @@ class Epoch:
         seed: of the run.
         parts: into which each batch is divided: processes times `batches.accumulate`.
         shards: how many of them are mixed with one another.
-        is_sorted: whether the batches come in the order of their lengths, the shortest first (SortaGrad: Amodei et
-            al. 2016, section 3.2: long utterances are hard, and drive a fresh network astray).
+        is_sorted: whether the batches of each window of shards (without shards: all) come in the order of their
+            lengths, the shortest first (SortaGrad: Amodei et al. 2016, section 3.2: long utterances are hard, and
+            drive a fresh network astray).
     """
 
     number: int

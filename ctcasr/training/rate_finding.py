@@ -92,7 +92,10 @@ def _batches(trainer: Trainer) -> Iterator[Batch]:
     config = trainer.config
     parts = trainer.accelerator.num_processes * config.batches.accumulate
     for number in range(UPDATES):
-        plan = plan_epoch(trainer.task.part, Epoch(number, config.run.seed, parts, config.batches.shards))
+        epoch = Epoch(
+            number, config.run.seed, parts, config.batches.shards, number < config.batches.sorted_epochs
+        )
+        plan = plan_epoch(trainer.task.part, epoch)
         yield from trainer.task.batches(plan, number)
 
 

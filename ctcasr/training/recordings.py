@@ -132,8 +132,6 @@ class RecordingTask(UnderstandingTask[SpeechBatch]):
         labels = torch.full_like(batch.target_lengths, UNKNOWN_NAME)
         known = batch.target_lengths > 0
         labels[known] = batch.targets[known, 0] - 1  # symbol 0 is the blank
-        if self.network.training:
-            labels = labels.clamp_min(0)  # such a row has weight zero
         return Truth(labels.new_zeros(len(labels), 0), labels)
 
     def write(self, folder: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.errors import ConfigError
+from ctcasr.models.batch_norm import FrameBatchNorm
 from ctcasr.training.batching import Batch, plan_batches
 from ctcasr.training.checkpoints import AVERAGED
 from ctcasr.training.config_files import read_config
@@ -120,6 +121,9 @@ class _Loss:
         self._trainer = trainer
         self._batches: list[Batch] = list(batches)
         self._network = trainer.network.train()  # without dropout as in `eval`, but a GPU can go backwards
+        for module in self._network.modules():
+            if isinstance(module, FrameBatchNorm):
+                module.eval()
         self.parameters = list(self._network.parameters())
 
     def __call__(self, weights: Weights) -> float:

@@ -124,7 +124,9 @@ class TranscriptionTask:
                 early_log_probs, input_lengths, batch
             )
         if share := settings.label_smoothing:
-            losses = (1 - share) * losses + share * smoothing_loss(log_probs, input_lengths)
+            losses = (1 - share) * losses + share * smoothing_loss(
+                log_probs, self.objective.counted(log_probs, input_lengths, batch)
+            )
         losses = losses.view(maskings, -1).mean(0)
         if maskings == 2:
             losses = losses + settings.consistency * consistency_loss(log_probs, input_lengths)

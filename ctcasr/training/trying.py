@@ -18,7 +18,10 @@ def trial(config: TrainingConfig) -> Trainer:
 
 def plain(config: TrainingConfig) -> TrainingConfig:
     """Return the configuration without what is random in a step or added to the loss."""
-    optimizer = config.optimizer.model_copy(update={"consistency": 0.0, "label_smoothing": 0.0})
+    optimizer = config.optimizer.model_copy(
+        update={"consistency": 0.0, "label_smoothing": 0.0, "intermediate": 0.0}
+    )
+    tokens = config.tokens.model_copy(update={"unknown_share": 0.0})
     steady = {"dropout": 0.0, "variational_dropout": False, "recurrent_dropout": 0.0}
     model = config.model.model_copy(update=steady)
-    return config.model_copy(update={"optimizer": optimizer, "model": model})
+    return config.model_copy(update={"optimizer": optimizer, "tokens": tokens, "model": model})

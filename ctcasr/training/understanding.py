@@ -96,20 +96,19 @@ class UnderstandingTask(ABC, Generic[AnyBatch]):
 
     def losses(self, outputs: Understood, batch: AnyBatch) -> tuple[Tensor, Tensor]:
         """Return the losses of tags and of labels, added up, and the words of each example, or one for its label."""
-        return self._losses(outputs, self.truth(batch))
+        return self._losses(self.network, outputs, self.truth(batch))
 
-    def _losses(self, outputs: Understood, truth: Truth) -> tuple[Tensor, Tensor]:
+    def _losses(self, network: nn.Module, outputs: Understood, truth: Truth) -> tuple[Tensor, Tensor]:
+        truth = Truth(*(numbers.clamp_min(0) for numbers in truth))  # what is unknown has weight zero
         sizes = torch.ones_like(outputs.lengths) if self.targets.tags is None else outputs.lengths
         losses = torch.zeros(len(sizes), device=sizes.device)
         if self.targets.tags is not None:
-            losses = losses + self._tag_losses(outputs, truth.tags)
+            losses = losses + self._tag_losses(_tag_head(network), outputs, truth.tags)
         if self.targets.labels is not None:
             losses = losses + functional.cross_entropy(outputs.labels, truth.labels, reduction="none")
         return losses, sizes
 
-    def _tag_losses(self, outputs: Understood, tags: Tensor) -> Tensor:
-        head = self.network.tag_head
-        assert head is not None
+    def _tag_losses(self, head: TagHead, outputs: Understood, tags: Tensor) -> Tensor:
         if head.chained:
             return chain_loss(outputs.tags, outputs.lengths, tags, head)
         return frame_loss(outputs.tags.log_softmax(-1), outputs.lengths, tags)
@@ -127,10 +126,10 @@ class UnderstandingTask(ABC, Generic[AnyBatch]):
             with shielded():
                 outputs = network(*self.inputs(batch))
             truth = self.truth(batch)
-            losses, sizes = self._losses(outputs, Truth(*(numbers.clamp_min(0) for numbers in truth)))
+            losses, sizes = self._losses(network, outputs, truth)
             weights = batch.weights * self._known(truth)
             total += torch.stack([(losses * weights).sum(), (sizes * weights).sum()])
-            for row, found in enumerate(self._said(outputs)):
+            for row, found in enumerate(self._said(network, outputs)):
                 if batch.weights[row]:
                     said[batch.examples[row]] = found
         joined: dict[int, Said] = {}
@@ -146,14 +145,13 @@ class UnderstandingTask(ABC, Generic[AnyBatch]):
             known &= (truth.tags >= 0).all(1)
         return known if self.targets.labels is None else known & (truth.labels >= 0)
 
-    def _said(self, outputs: Understood) -> list[Said]:
+    def _said(self, network: nn.Module, outputs: Understood) -> list[Said]:
         rows = len(outputs.lengths)
         tags: list[list[str]] = [[] for _ in range(rows)]
         labels = [""] * rows
         if self.targets.tags is not None:
-            assert self.network.tag_head is not None
             names, lengths = self.targets.tags.names, outputs.lengths.cpu().numpy()
-            chain = chain_of(self.network.tag_head)
+            chain = chain_of(_tag_head(network))
             best, _ = best_tags(ChainBatch(outputs.tags.cpu().numpy(), lengths, chain))
             tags = [[names[tag] for tag in row[:length]] for row, length in zip(best, lengths, strict=True)]
         if self.targets.labels is not None:
@@ -181,6 +179,13 @@ def make_model(
         pooling=config.task.pooling or "attention",
     )
     return UnderstandingModel(config.model, front, outputs)
+
+
+def _tag_head(network: nn.Module) -> TagHead:
+    """Return the head of the network that is scored, which may be an average of the one that is trained."""
+    assert isinstance(network, UnderstandingModel)
+    assert network.tag_head is not None
+    return network.tag_head
 
 
 def chain_of(head: TagHead) -> Chain:

@@ -166,13 +166,15 @@ def test_smoothing_is_the_divergence_from_uniform() -> None:
         divergence(np.full((count, 4), -math.log(4)), log_probs[row, :count].numpy())
         for row, count in enumerate(LENGTHS.tolist())
     ]
-    assert smoothing_loss(log_probs, LENGTHS).tolist() == pytest.approx(expected)
-    assert smoothing_loss(torch.zeros(1, 5, 4).log_softmax(-1), LENGTHS[:1]).tolist() == pytest.approx(
+    counted = torch.arange(7)[None] < LENGTHS[:, None]
+    assert smoothing_loss(log_probs, counted).tolist() == pytest.approx(expected)
+    uniform = torch.zeros(1, 5, 4).log_softmax(-1)
+    assert smoothing_loss(uniform, torch.ones(1, 5, dtype=torch.bool)).tolist() == pytest.approx(
         [0], abs=1e-6
     )
     changed = log_probs.clone()
     changed[1, 4:] = math.nan  # beyond its length
-    assert torch.equal(smoothing_loss(changed, LENGTHS), smoothing_loss(log_probs, LENGTHS))
+    assert torch.equal(smoothing_loss(changed, counted), smoothing_loss(log_probs, counted))
 
 
 def two_maskings(seed: int = 0) -> torch.Tensor:

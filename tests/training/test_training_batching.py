@@ -90,7 +90,7 @@ def test_learning_rate_of_short_runs(steps: int, warmup: float) -> None:
     masks=st.integers(0, 5),
     longest=st.integers(0, 50),
     share=st.floats(0, 1),
-    multiplicity=st.floats(0, 0.1),
+    multiplicity=st.floats(0, 0.04),
     seed=st.integers(0, 99),
 )
 def test_time_masks_keep_their_bounds(
@@ -114,7 +114,7 @@ def test_frequency_masks_keep_their_bounds(bins: int, masks: int, widest: int, s
     settings = AugmentSettings(frequency_masks=masks, frequency_mask_bins=widest)
     kept = kept_bins(settings, bins, np.random.default_rng(seed))
     assert kept.shape == (bins,)
-    assert (~kept).sum() <= masks * min(widest, bins)
+    assert (~kept).sum() <= masks * min(widest, 0.3 * bins)
 
 
 def test_a_long_recording_is_masked_as_much_as_a_short_one() -> None:
@@ -132,7 +132,7 @@ def test_a_long_recording_is_masked_as_much_as_a_short_one() -> None:
 def test_masks_reach_their_widths_and_everywhere() -> None:
     settings = AugmentSettings(frequency_masks=1, frequency_mask_bins=3, time_masks=1, time_mask_frames=4)
     draws = [np.random.default_rng(seed) for seed in range(400)]
-    bins = np.array([~kept_bins(settings, 8, draw) for draw in draws])
+    bins = np.array([~kept_bins(settings, 10, draw) for draw in draws])
     assert set(bins.sum(axis=1)) == {0, 1, 2, 3}
     assert bins.any(axis=0).all()
     frames = np.array([~kept_frames(settings, 100, draw) for draw in draws])

@@ -82,6 +82,29 @@ def test_maskings_follow_one_another(corpus) -> None:
     assert not torch.equal(features[:3], features[3:])
 
 
+def test_masked_bands_have_no_derivatives(corpus) -> None:
+    config = corpus()
+    side = feeder(config, False, "features.deltas=2", "augment.frequency_masks=3")
+    (batch,) = side.batches(side.dataset(read_manifest(config.parent / "train.jsonl")), ROWS, 4)
+    bands = batch.kept_bins.unflatten(-1, (3, 12))
+    assert not bands.all()
+    assert torch.equal(bands[:, :, 0], bands[:, :, 1])
+    assert torch.equal(bands[:, :, 0], bands[:, :, 2])
+
+
+def test_what_is_masked_is_the_mean_of_features_as_they_are(corpus) -> None:
+    config = corpus()
+    side = feeder(config, False, "features.normalization=none")
+    (batch,) = side.batches(side.dataset(read_manifest(config.parent / "train.jsonl")), ROWS, 4)
+    features, lengths = side.features(batch)
+    for row, count in enumerate(lengths.tolist()):
+        raw = batch.inputs[row, :count]
+        kept = batch.kept_frames[row, 0, :count, None] & batch.kept_bins[row, 0][None]
+        assert not kept.all()
+        torch.testing.assert_close(features[row, :count], torch.where(kept, raw, raw.mean(0)))
+        assert not features[row, count:].any()
+
+
 @pytest.mark.parametrize("on_device", [False, True])
 def test_without_augmentation_features_are_as_they_are(corpus, on_device: bool) -> None:
     config = corpus()

@@ -10,6 +10,7 @@ import torch
 from ctcasr.data import Utterance
 from ctcasr.errors import ConfigError
 from ctcasr.models import consistency_loss, ctc_loss, smoothing_loss
+from ctcasr.models.subsampling import valid_frames
 from ctcasr.training.config_files import read_config
 from ctcasr.training.loop import Trainer
 from ctcasr.training.monitor import EpochTotals
@@ -65,7 +66,7 @@ def test_smoothing_is_a_share_of_the_loss(corpus) -> None:
     (batch,) = trainer.task.batches([[0, 7, 3]], 0)
     log_probs, lengths = trainer.stepper.model(*trainer.task.inputs(batch))
     plain = ctc_loss(log_probs, lengths, batch.targets, batch.target_lengths)
-    expected = 0.9 * plain + 0.1 * smoothing_loss(log_probs, lengths)
+    expected = 0.9 * plain + 0.1 * smoothing_loss(log_probs, valid_frames(lengths, log_probs.shape[1]))
     losses, _ = trainer.task.losses((log_probs, lengths), batch)
     torch.testing.assert_close(losses, expected)
 
@@ -86,8 +87,9 @@ def test_the_middle_layer_has_its_share_of_the_loss(corpus) -> None:
         read_config(corpus(), ["optimizer.intermediate=0.3", "model.layers=1"])
 
 
+@pytest.mark.parametrize("normalised", ["false", "true"])
 def test_the_moving_average_is_scored_and_kept(
-    corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, normalised: str
 ) -> None:
     steps: list[dict[str, torch.Tensor]] = []
     original = Stepper.step
@@ -97,7 +99,8 @@ def test_the_moving_average_is_scored_and_kept(
         steps.append({name: tensor.clone() for name, tensor in self.network.state_dict().items()})
 
     monkeypatch.setattr(Stepper, "step", noting)
-    Trainer(read_config(corpus(optimizer__epochs=2), ["optimizer.moving_average=0.2", "run.average=1"])).run()
+    overrides = ["optimizer.moving_average=0.2", "run.average=2", f"model.batch_norm={normalised}"]
+    Trainer(read_config(corpus(optimizer__epochs=2), overrides)).run()
     expected = steps[0]  # torch's average is the weights themselves after the first step
     for count, weights in enumerate(steps[1:], 1):
         kept = min(0.2, (1 + count) / (10 + count))

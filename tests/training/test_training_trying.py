@@ -12,10 +12,12 @@ from ctcasr.errors import ConfigError, DataError, RunError
 from ctcasr.training import rate_finding, surface, wiring
 from ctcasr.training.config_files import read_config
 from ctcasr.training.loop import Trainer
+from ctcasr.training.planning import Epoch, plan_epoch
 from ctcasr.training.rate_finding import find_rate
 from ctcasr.training.stepping import Stepper
 from ctcasr.training.surface import SurfaceSettings, measure_surface
 from ctcasr.training.tensor_files import read_tensors
+from ctcasr.training.trying import plain, trial
 from ctcasr.training.wiring import prove_wiring
 from tests.training.conftest import write_corpus
 
@@ -126,6 +128,13 @@ def test_a_rate_is_found_on_the_tones_and_a_run_is_left_alone(corpus, tmp_path: 
     assert {path: path.read_bytes() for path in files(tmp_path)} == before
 
 
+def test_rates_are_tried_on_the_batches_of_a_training(corpus) -> None:
+    trainer = trial(read_config(corpus(batches__seconds=0.8), ["batches.sorted_epochs=1"]))
+    plan = plan_epoch(trainer.task.part, Epoch(0, trainer.config.run.seed, 1, 8, is_sorted=True))
+    batches = rate_finding._batches(trainer)
+    assert [list(next(batches).examples) for _ in range(4)] == plan[:4]
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, audio_folder: Path) -> Path:
     folder = tmp_path_factory.mktemp("surface")
@@ -139,6 +148,17 @@ def run(tmp_path_factory: pytest.TempPathFactory, audio_folder: Path) -> Path:
 @pytest.fixture(autouse=True)
 def few_points(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(surface, "CUT_POINTS", 4)
+
+
+def test_the_surface_is_that_of_the_network_that_is_scored(corpus) -> None:
+    trainer = trial(plain(read_config(corpus(), ["model.batch_norm=true"])))
+    before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
+    loss = surface._Loss(trainer)
+    weights = [parameter.detach().clone() for parameter in loss.parameters]
+    found = loss(weights)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in trainer.network.state_dict().items())
+    trainer.network.eval()
+    assert loss(weights) == pytest.approx(found)
 
 
 @pytest.mark.slow

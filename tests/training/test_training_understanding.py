@@ -85,6 +85,13 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
+def test_the_moving_average_is_scored_with_a_chain_of_its_own(text: Text, tmp_path: Path) -> None:
+    sets = ["optimizer.moving_average=0.9", "run.average=1", "optimizer.epochs=2"]
+    evaluation = Trainer(read_config(text(), sets)).run()
+    best = min(metrics(tmp_path / "run"), key=lambda record: -record["dev_f1"] - record["dev_accuracy"])
+    assert evaluation.loss == pytest.approx(best["dev_loss"], rel=1e-6)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("head", ["crf", "tags"])
 def test_a_tagger_learns_and_its_bundle_says_the_same(text: Text, tmp_path: Path, head: str) -> None:
