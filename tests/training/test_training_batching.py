@@ -109,12 +109,14 @@ def test_time_masks_keep_their_bounds(
 
 
 @QUICK
-@given(st.integers(1, 100), st.integers(0, 5), st.integers(0, 150), st.integers(0, 99))
-def test_frequency_masks_keep_their_bounds(bins: int, masks: int, widest: int, seed: int) -> None:
-    settings = AugmentSettings(frequency_masks=masks, frequency_mask_bins=widest)
+@given(st.integers(1, 100), st.integers(0, 5), st.integers(0, 150), st.floats(0, 1), st.integers(0, 99))
+def test_frequency_masks_keep_their_bounds(
+    bins: int, masks: int, widest: int, share: float, seed: int
+) -> None:
+    settings = AugmentSettings(frequency_masks=masks, frequency_mask_bins=widest, frequency_mask_share=share)
     kept = kept_bins(settings, bins, np.random.default_rng(seed))
     assert kept.shape == (bins,)
-    assert (~kept).sum() <= masks * min(widest, 0.3 * bins)
+    assert (~kept).sum() <= masks * min(widest, share * bins)
 
 
 def test_a_long_recording_is_masked_as_much_as_a_short_one() -> None:
@@ -134,6 +136,8 @@ def test_masks_reach_their_widths_and_everywhere() -> None:
     draws = [np.random.default_rng(seed) for seed in range(400)]
     bins = np.array([~kept_bins(settings, 10, draw) for draw in draws])
     assert set(bins.sum(axis=1)) == {0, 1, 2, 3}
+    few = settings.model_copy(update={"frequency_mask_share": 0.1})
+    assert {int((~kept_bins(few, 10, draw)).sum()) for draw in draws} == {0, 1}
     assert bins.any(axis=0).all()
     frames = np.array([~kept_frames(settings, 100, draw) for draw in draws])
     assert set(frames.sum(axis=1)) == {0, 1, 2, 3, 4}

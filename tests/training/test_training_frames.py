@@ -26,6 +26,7 @@ from ctcasr.training.config_files import read_config
 from ctcasr.training.export import export_bundle
 from ctcasr.training.frame_targets import UNKNOWN, Timeline, frame_targets, parts_of
 from ctcasr.training.loop import Trainer
+from ctcasr.training.objectives import FrameObjective
 from ctcasr.training.splicing import Piece
 from ctcasr.training.stepping import Stepper
 from ctcasr.training.tensor_files import read_tensors
@@ -112,6 +113,15 @@ class TestTargets:
 
 
 class TestLoss:
+    def test_frames_of_which_nothing_is_known_do_not_count(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        targets = torch.tensor([[0, UNKNOWN, 2, 1], [1, 1, UNKNOWN, 0]])
+        monkeypatch.setattr(FrameObjective, "_targets", lambda *_: targets)
+        objective = object.__new__(FrameObjective)
+        lengths = torch.tensor([4, 2])
+        counted = objective.counted(torch.zeros(4, 4, 3), lengths.repeat(2), None)
+        assert counted.tolist() == [[True, False, True, True], [True, True, False, False]] * 2
+        assert objective.sizes(lengths, None).tolist() == counted[:2].sum(1).tolist()
+
     def test_it_is_torchs_where_frames_count(self) -> None:
         generator = torch.Generator().manual_seed(0)
         log_probs = torch.randn(3, 5, 4, generator=generator).log_softmax(-1).requires_grad_()
