@@ -5,14 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-import soundfile
-
-from ctcasr import audio
-from ctcasr.data import Utterance, load_utterance, write_manifest
+from ctcasr.data import Utterance, write_manifest
 from ctcasr.errors import CtcAsrError
 
 Parts = Mapping[str, Sequence[Utterance]]
@@ -27,24 +23,6 @@ def recipe_parser(description: str, folder: Path) -> argparse.ArgumentParser:
     parser.add_argument("--source", type=Path, required=True, help="the unpacked corpus")
     parser.add_argument("--output", type=Path, default=folder / "data", help="where manifests go")
     return parser
-
-
-def stored_as_wav(utterance: Utterance, path: Path, sample_rate: int) -> Utterance:
-    """Return an utterance whose recording is `path`, written as 16-bit WAV unless it is there already.
-
-    Every epoch reads it again, several times as fast as Opus or MP3.
-
-    Raises:
-        AudioError: the recording cannot be read whole.
-    """
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        waveform = load_utterance(utterance, sample_rate)
-        soundfile.write(temporary, waveform, sample_rate, subtype="PCM_16", format="WAV")
-        temporary.replace(path)
-    seconds = audio.probe(path).duration_seconds
-    return replace(utterance, audio_path=path, offset_seconds=0.0, duration_seconds=seconds, byte_span=None)
 
 
 def write_parts(

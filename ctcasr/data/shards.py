@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import soundfile
 
 from ctcasr import audio
+from ctcasr.audio.encoding import encoded
 from ctcasr.data.manifest import INDEX, Utterance, write_manifest
 from ctcasr.data.recordings import recording
 from ctcasr.errors import AudioError, DataError
@@ -134,10 +134,5 @@ def _content(utterance: Utterance) -> tuple[bytes, str]:
             offset_seconds=utterance.offset_seconds,
             duration_seconds=utterance.duration_seconds,
         )
-    # As integers, which we scale as our reader does: soundfile would scale floats by one less.
     bits = 16 if info.encoding in _NARROW and info.channels == 1 else 24
-    scaled = np.rint(waveform.astype(np.float64) * 2.0 ** (bits - 1))
-    samples = np.clip(scaled, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1).astype(np.int32) << (32 - bits)
-    content = io.BytesIO()
-    soundfile.write(content, samples, info.sample_rate, format="FLAC", subtype=f"PCM_{bits}")
-    return content.getvalue(), ".flac"
+    return encoded(waveform, info.sample_rate, "FLAC", bits), ".flac"

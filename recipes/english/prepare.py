@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ctcasr.cli.preparing import Parts, recipe_parser, stored_as_wav, write_parts
+from ctcasr.cli.preparing import Parts, recipe_parser, write_parts
 from ctcasr.data import Utterance, read_manifest
+from ctcasr.data.converting import stored_as_wav
 from ctcasr.errors import DataError
 from ctcasr.text import NORMALIZERS
 

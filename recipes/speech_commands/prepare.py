@@ -18,8 +18,9 @@ from pathlib import Path
 
 from ctcasr import audio
 from ctcasr.audio import AUDIO_SUFFIXES
-from ctcasr.cli.preparing import Parts, recipe_parser, stored_as_wav, write_parts
+from ctcasr.cli.preparing import Parts, recipe_parser, write_parts
 from ctcasr.data import Utterance
+from ctcasr.data.converting import stored_as_wav
 from ctcasr.data.exchange.settings import seconds_of
 from ctcasr.errors import DataError
 from ctcasr.text.lines import read_lines
