@@ -94,9 +94,7 @@ def _understanding_rows(bundle: UnderstandingBundle) -> dict[str, str]:
         else f"words, {len(bundle.vocabulary.words):,} of them known",
     }
     if bundle.tags is not None:
-        rows["tags"] = (
-            f"{len(bundle.tags)}, {'by themselves' if bundle.chain is None else 'in a chain (CRF)'}"
-        )
+        rows["tags"] = f"{len(bundle.tags)}, {'by themselves' if bundle.chain is None else 'in a chain'}"
     if bundle.labels is not None:
         rows["labels"] = " ".join(bundle.labels.names)
     rows |= {"models": _models(bundle.folder), "licence": description.licence or "not stated"}

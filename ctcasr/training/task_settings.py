@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Head = Literal["ctc", "tags", "crf", "label"]
 Input = Literal["audio", "tokens"]
+ChainObjective = Literal["likelihood", "perceptron", "margin"]
 
 
 class TaskSettings(BaseModel):
@@ -30,6 +31,12 @@ class TaskSettings(BaseModel):
         None,
         description="of the states of a sequence into one label: last, mean or attention; with tags or crf, a label is "
         "learned beside them",
+    )
+    objective: ChainObjective = Field(
+        "likelihood",
+        description="what makes a chain of tags (crf) better: the probability of the true sequence (a CRF), its score "
+        "against the best sequence (perceptron: a structured perceptron), or against the best one with a point more "
+        "for each wrong tag (margin: a structured support vector machine)",
     )
 
 
@@ -67,6 +74,10 @@ def check_task(config: TrainingConfig) -> None:
         raise ValueError("task.pooling is missing: it is needed for task.head = 'label'")
     if task.head == "ctc" and task.pooling is not None:
         raise ValueError("task.pooling is for labels; found task.head = 'ctc'")
+    if task.objective != "likelihood" and task.head != "crf":
+        raise ValueError(
+            f"task.objective = {task.objective!r} is for chains of tags, task.head = 'crf'; found {task.head!r}"
+        )
     for names, needed, found in (
         (_AUDIO_ONLY if task.input == "tokens" else _TEXT_ONLY, "input", task.input),
         (_CTC_ONLY if task.head != "ctc" else (), "head", task.head),

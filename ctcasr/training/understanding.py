@@ -16,7 +16,7 @@ from torch.nn import functional
 from ctcasr.crf import Chain, ChainBatch
 from ctcasr.crf.viterbi import best_tags
 from ctcasr.models import frame_loss
-from ctcasr.models.chain_loss import chain_loss
+from ctcasr.models.chain_loss import chain_loss, structured_hinge_loss
 from ctcasr.models.heads import TagHead
 from ctcasr.models.subsampling import ConvSubsampling
 from ctcasr.models.tokens import TokenFront
@@ -109,6 +109,10 @@ class UnderstandingTask(ABC, Generic[AnyBatch]):
         return losses, sizes
 
     def _tag_losses(self, head: TagHead, outputs: Understood, tags: Tensor) -> Tensor:
+        objective = self.config.task.objective
+        if objective != "likelihood":
+            margin = 1.0 if objective == "margin" else 0.0
+            return structured_hinge_loss(outputs.tags, outputs.lengths, tags, head, margin)
         if head.chained:
             return chain_loss(outputs.tags, outputs.lengths, tags, head)
         return frame_loss(outputs.tags.log_softmax(-1), outputs.lengths, tags)

@@ -21,6 +21,7 @@ from ctcasr.runtime.understanding_bundle import (
 from ctcasr.text.tokens import Names, TokenVocabulary
 from ctcasr.training.records import score_name
 from ctcasr.training.run_folder import read_statistics
+from ctcasr.training.task_settings import ChainObjective
 from ctcasr.training.tensor_files import load_weights
 from ctcasr.training.transcription_export import Content, Origin, layers_of
 from ctcasr.training.understanding import Targets, chain_of, make_model
@@ -72,15 +73,25 @@ def understanding_content(origin: Origin, name: str, licence: str) -> Content[Un
         if model.tag_head is not None and model.tag_head.chained:
             chain_of(model.tag_head).write(folder / CHAIN)
 
-    return Content(build_understanding_graph(model), description, _card(description, model), write)
+    return Content(
+        build_understanding_graph(model), description, _card(description, model, config.task.objective), write
+    )
 
 
-def _card(description: UnderstandingDescription, model: UnderstandingModel) -> str:
+CHAINS: dict[ChainObjective, str] = {
+    "likelihood": "a linear-chain CRF",
+    "perceptron": "a chain, trained as a structured perceptron",
+    "margin": "a chain, trained as a structured support vector machine",
+}
+"""What a chain of tags is called, by what it was trained for."""
+
+
+def _card(description: UnderstandingDescription, model: UnderstandingModel, objective: ChainObjective) -> str:
     training, settings = description.training, model.settings
     assert training is not None
     heads = []
     if model.tag_head is not None:
-        chained = "a linear-chain CRF" if model.tag_head.chained else "each by itself"
+        chained = CHAINS[objective] if model.tag_head.chained else "each by itself"
         heads.append(f"{model.outputs.tags} tags, {chained}")
     if model.label_head is not None:
         heads.append(f"{model.outputs.labels} labels, pooling: {model.outputs.pooling}")

@@ -210,7 +210,7 @@ class TestInfo:
         rows = dict(line.split(maxsplit=1) for line in ctcasr("info", tagger).out.splitlines())
         assert rows["task"] == "`ctcasr tag`"
         assert rows["input"] == "words, 14 of them known"
-        assert rows["tags"] == "3, in a chain (CRF)"
+        assert rows["tags"] == "3, in a chain"
         assert rows["labels"] == "order wish"
 
     def test_a_run_names_its_scores(self, ctcasr: Run, tmp_path: Path) -> None:

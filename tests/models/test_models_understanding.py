@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,15 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ctcasr.crf import Chain
 from ctcasr.models import ModelSettings
-from ctcasr.models.chain_loss import chain_loss
-from ctcasr.models.heads import LabelHead, Pooling, TagHead
+from ctcasr.models.heads import LabelHead, Pooling
 from ctcasr.models.subsampling import ConvSubsampling
 from ctcasr.models.token_settings import TokenSettings
 from ctcasr.models.tokens import HASH_FACTOR, HASH_MODULUS, TokenFront, subword_rows
 from ctcasr.models.understanding import Outputs, UnderstandingModel
-from tests.oracles.chains import enumerate_chain
 
 POOLINGS: list[Pooling] = ["last", "mean", "attention"]
 
@@ -196,43 +192,3 @@ def test_training_takes_some_words_for_unknown() -> None:
         assert not vectors[300:].any()
         vectors = front.eval()(words, characters, torch.tensor([300]))[0][0, :300, :6]
         assert (vectors == front.words.weight[5]).all()
-
-
-class TestChainLoss:
-    def test_it_is_the_probability_among_all_sequences(self) -> None:
-        torch.manual_seed(4)
-        head = TagHead(2, 3, chained=True).double()
-        for parameter in (head.transitions, head.starts, head.ends):
-            parameter.data.normal_()
-        scores, tags, lengths = (
-            torch.randn(2, 4, 3).double(),
-            torch.tensor([[0, 2, 1, 1], [2, 2, 0, 0]]),
-            [4, 2],
-        )
-        losses = chain_loss(scores, torch.tensor(lengths), tags, head)
-        chain = Chain(
-            *(parameter.detach().numpy() for parameter in (head.transitions, head.starts, head.ends))
-        )
-        for row, length in enumerate(lengths):
-            probable = enumerate_chain(scores[row, :length].numpy(), chain)
-            assert float(losses[row].detach()) == pytest.approx(-probable[tuple(tags[row, :length].tolist())])
-
-    @pytest.mark.slow
-    def test_its_gradients_are_exact(self) -> None:
-        torch.manual_seed(5)
-        tags, lengths = torch.tensor([[0, 2, 1], [1, 1, 0]]), torch.tensor([3, 2])
-
-        def loss(scores: Tensor, transitions: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
-            head = SimpleNamespace(transitions=transitions, starts=starts, ends=ends)
-            return chain_loss(scores, lengths, tags, head)  # type: ignore[arg-type]
-
-        shapes = ((2, 3, 3), (3, 3), (3,), (3,))
-        inputs = [torch.randn(shape).double().requires_grad_() for shape in shapes]
-        assert torch.autograd.gradcheck(loss, inputs)
-
-    def test_without_gradients_it_is_the_same(self) -> None:
-        head = TagHead(2, 3, chained=True)
-        scores, tags, lengths = torch.randn(1, 4, 3), torch.tensor([[0, 2, 1, 1]]), torch.tensor([4])
-        with torch.inference_mode():
-            plain = chain_loss(scores, lengths, tags, head)
-        assert torch.equal(plain, chain_loss(scores, lengths, tags, head).detach())

@@ -115,6 +115,17 @@ def test_a_tagger_learns_and_its_bundle_says_the_same(text: Text, tmp_path: Path
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("objective", ["perceptron", "margin"])
+def test_a_chain_learns_from_the_best_wrong_sequence(text: Text, tmp_path: Path, objective: str) -> None:
+    train(text(optimizer__epochs=8), f"task.objective={objective}")
+    last = metrics(tmp_path / "run")[-1]
+    assert last["dev_f1"] > 0.95
+    export_bundle(tmp_path / "run", tmp_path / "bundle")
+    card = (tmp_path / "bundle/README.md").read_text()
+    assert {"perceptron": "structured perceptron", "margin": "support vector"}[objective] in card
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("pooling", "subwords"), [("last", 0), ("mean", 500), ("attention", 500)])
 def test_a_classifier_is_the_same_in_torch_and_in_its_bundle(
     text: Text, tmp_path: Path, pooling: str, subwords: int
@@ -210,6 +221,10 @@ def test_unknown_tags_and_labels_of_dev_count_as_wrong(text: Text, tmp_path: Pat
     ("fields", "message"),
     [
         ({"task__head": "ctc", "task__pooling": ""}, r"task.head = 'ctc' does not fit task.input = 'tokens'"),
+        (
+            {"task__head": "tags", "task__objective": "margin"},
+            "task.objective = 'margin' is for chains of tags",
+        ),
         ({"task__input": "audio"}, r"task.head = 'crf' does not fit task.input = 'audio'"),
         ({"task__head": "label", "task__pooling": ""}, "task.pooling is missing"),
         ({"features__mel_bins": 20}, "features has no effect where task.input = 'tokens'"),
