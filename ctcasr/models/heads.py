@@ -30,7 +30,7 @@ class TagHead(nn.Module):
 
 
 class LabelHead(nn.Module):
-    """Score the labels of a whole sequence, from its last states, their mean, or a mean that is learned.
+    """Score the labels of a whole sequence, from its last states, their mean, or a mean with computed weights.
 
     `last` takes what each direction of a bidirectional layer ends with; `attention` weighs the steps by how well
     they match a learned vector (Yang et al. 2016, equations 5 to 7).
