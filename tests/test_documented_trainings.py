@@ -13,7 +13,13 @@ from ctcasr.training.config_files import read_config
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
-    [ROOT / "README.md", ROOT / "RESULTS.md", *ROOT.glob("docs/*.md"), *ROOT.glob("recipes/**/*.md")]
+    [
+        ROOT / "README.md",
+        ROOT / "RESULTS.md",
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("recipes/*/*.md"),
+        *ROOT.glob("recipes/*/cells/*.md"),
+    ]
 )
 
 
@@ -42,3 +48,11 @@ def test_enough_are_found() -> None:
 def test_trainings_of_the_lecture_have_folders_of_their_own() -> None:
     folders = [read_config(*found).run.folder for found in trainings(ROOT / "docs/lecture.md")]
     assert len(set(folders)) == len(folders) > 9
+
+
+def test_the_lecture_prepares_a_corpus_before_it_trains_on_it() -> None:
+    text = (ROOT / "docs/lecture.md").read_text(encoding="utf-8")
+    for name in set(re.findall(r"ctcasr train recipes/(\w+)/", text)):
+        assert text.index(f"python recipes/{name}/prepare.py") < text.index(
+            f"ctcasr train recipes/{name}/"
+        ), name

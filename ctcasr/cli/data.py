@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from enum import Enum
@@ -93,15 +94,18 @@ def convert(
         None, min=1, max=1024, help="Recordings at a time; default: one a processor."
     ),
 ) -> None:
-    """Decode the recordings of a manifest once, to 16-bit WAV: each epoch reads it many times as fast as Opus or MP3.
+    """Decode the recordings of a manifest once, to 16-bit WAV: each epoch reads it faster than Opus or MP3.
 
     E.g. `ctcasr data convert train.jsonl -o wav/train.jsonl`. Stopped and called again, it goes on where it was.
     """
     from ctcasr.runtime.ordered import in_order
 
-    if output.suffix != ".jsonl" or output.resolve() in (manifest.resolve(), (manifest / INDEX).resolve()):
+    taken = {os.path.realpath(path) for path in (manifest, manifest / INDEX)}
+    if output.suffix != ".jsonl" or output.is_dir() or os.path.realpath(output) in taken:
         raise ConfigError(f"{output}: is no name for a new manifest; choose another --output, FILE.jsonl")
     utterances, folder = read_manifest(manifest), output.with_suffix("")
+    if os.path.realpath(folder) in {os.path.realpath(found.audio_path.parent) for found in utterances}:
+        raise ConfigError(f"{folder}: holds the recordings themselves; choose another --output")
     done: list[Utterance] = []
 
     def attempt(utterance: Utterance) -> Utterance | AudioError:

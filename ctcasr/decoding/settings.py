@@ -55,5 +55,8 @@ class HmmSettings(BaseModel):
         0.8, ge=0, le=2, description="power of the states' priors by which their posteriors are divided"
     )
     self_loop: float = Field(
-        0.5, gt=0, lt=1, description="probability of staying in a state; 0.5 weighs staying and going on alike"
+        0.5,
+        gt=0,
+        lt=1,
+        description="probability of staying in a state; 0.5 weighs staying and going on alike",
     )

@@ -37,13 +37,14 @@ def chain_loss(scores: Tensor, lengths: Tensor, tags: Tensor, head: TagHead) -> 
 def structured_hinge_loss(
     scores: Tensor, lengths: Tensor, tags: Tensor, head: TagHead, margin: float
 ) -> Tensor:
-    """Return by how much the best sequence beats the true one in each sentence, `(B,)`, at least 0.
+    """Return by how much the best sequence beats the true one in each sentence, `(B,)`, 0 or more but for rounding.
 
     That is `max_y (score(y) + margin * wrong(y)) - score(tags)`, wrong(y) being the number of tags in which y differs.
     With a margin of 0 it is the loss of the structured perceptron (Collins 2002), with 1 the hinge of the structured
-    support vector machine whose cost are wrong tags (Taskar et al. 2003; Tsochantaridis et al. 2005, equation 8, with
-    the margin rescaled), an upper bound of the tags that are wrong. Viterbi's algorithm finds the best sequence, for
-    the margin is a sum over places; the gradient is what that sequence has minus what the tags have.
+    support vector machine whose cost are wrong tags (Taskar et al. 2003; Tsochantaridis et al. 2005, margin
+    re-scaling), an upper bound of the tags that are wrong. To keep the weights small, as a support vector
+    machine does, is left to the optimizer's weight decay. Viterbi's algorithm finds the best sequence, for the margin
+    is a sum over places; the gradient is what that sequence has minus what the tags have.
 
     Args:
         scores: `(B, T, V)`.
@@ -78,9 +79,13 @@ def _sequence_scores(scores: Tensor, inside: Tensor, tags: Tensor, head: TagHead
     emissions = scores.gather(2, tags[..., None])[..., 0]
     neighbours = head.transitions[tags[:, :-1], tags[:, 1:]]
     is_last = inside & ~torch.cat((inside[:, 1:], torch.zeros_like(inside[:, :1])), dim=1)
-    total = (emissions + head.ends[tags] * is_last) * inside
-    total = torch.cat((total, neighbours * inside[:, 1:], (head.starts[tags] * inside)[:, :1]), dim=1)
-    return total.sum(1)
+    parts = (
+        emissions.masked_fill(~inside, 0),
+        neighbours.masked_fill(~inside[:, 1:], 0),
+        head.starts[tags[:, :1]].masked_fill(~inside[:, :1], 0),
+        head.ends[tags].masked_fill(~is_last, 0),
+    )
+    return torch.cat(parts, dim=1).sum(1)
 
 
 class _ChainLoss(torch.autograd.Function):

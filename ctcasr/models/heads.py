@@ -13,7 +13,7 @@ Pooling = Literal["last", "mean", "attention"]
 
 
 class TagHead(nn.Module):
-    """Score the tags of each step; with `chained`, neighbouring tags have scores of their own (a CRF)."""
+    """Score the tags of each step; with `chained`, neighbouring tags have scores of their own (as in a CRF)."""
 
     def __init__(self, inputs: int, tags: int, *, chained: bool) -> None:
         super().__init__()

@@ -179,7 +179,7 @@ def _waiting(story: Story) -> str:
     return (
         f"{100 * share:.0f} % of the training time passes with waiting for audio (reading, resampling, augmentation, "
         f"on a CPU features too); raise batches.workers ({workers}) as far as there are processors, and store the "
-        f"audio as wav at {story.config.features.sample_rate} Hz (ctcasr data convert)"
+        f"audio as wav (ctcasr data convert --sample-rate {story.config.features.sample_rate})"
     )
 
 

@@ -27,6 +27,13 @@ from ctcasr.training.transcription_export import Content, Origin, layers_of
 from ctcasr.training.understanding import Targets, chain_of, make_model
 from ctcasr.training.understanding_graph import build_understanding_graph
 
+_CHAINS: dict[ChainObjective, str] = {
+    "likelihood": "a linear-chain CRF",
+    "perceptron": "a chain, trained as a structured perceptron",
+    "margin": "a chain, trained as a structured support vector machine",
+}
+"""What a chain of tags is called, by what it was trained for."""
+
 
 def understanding_content(origin: Origin, name: str, licence: str) -> Content[UnderstandingDescription]:
     """Return what the bundle of a run that tags or classifies holds.
@@ -78,20 +85,12 @@ def understanding_content(origin: Origin, name: str, licence: str) -> Content[Un
     )
 
 
-CHAINS: dict[ChainObjective, str] = {
-    "likelihood": "a linear-chain CRF",
-    "perceptron": "a chain, trained as a structured perceptron",
-    "margin": "a chain, trained as a structured support vector machine",
-}
-"""What a chain of tags is called, by what it was trained for."""
-
-
 def _card(description: UnderstandingDescription, model: UnderstandingModel, objective: ChainObjective) -> str:
     training, settings = description.training, model.settings
     assert training is not None
     heads = []
     if model.tag_head is not None:
-        chained = CHAINS[objective] if model.tag_head.chained else "each by itself"
+        chained = _CHAINS[objective] if model.tag_head.chained else "each by itself"
         heads.append(f"{model.outputs.tags} tags, {chained}")
     if model.label_head is not None:
         heads.append(f"{model.outputs.labels} labels, pooling: {model.outputs.pooling}")

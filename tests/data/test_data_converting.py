@@ -22,17 +22,17 @@ Run = Callable[..., Any]
 RATE = 8000
 
 
-def noise(path: Path, seconds: float = 0.5, subtype: str | None = None) -> Path:
-    samples = np.random.default_rng(len(path.name)).uniform(-1, 1, round(seconds * RATE))
+def noise(path: Path, seed: int = 0, **coding: str) -> Path:
+    samples = np.random.default_rng(seed).uniform(-1, 1, RATE // 2)
     samples[:2] = [-1.0, 0.999]
-    soundfile.write(path, samples, RATE, subtype=subtype)
+    soundfile.write(path, samples, RATE, **coding)
     return path
 
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> list[Utterance]:
     """A lossless and a lossy recording, and two segments of the first with words and more."""
-    flac, opus = noise(tmp_path / "a.flac"), noise(tmp_path / "b.ogg")
+    flac, opus = noise(tmp_path / "a.flac"), noise(tmp_path / "b.opus", format="OGG", subtype="OPUS")
     whole = Utterance("x/ü", flac, 0.5, "one two", speaker="anna", label="loud")
     return [
         replace(whole, words=((0.0, 0.2), (0.25, 0.5))),
@@ -71,9 +71,11 @@ def test_shards_convert_to_files_at_another_rate(
     shards = tmp_path / "shards"
     assert ctcasr("data", "convert", shards, "-o", shards / INDEX).code == 2
     assert ctcasr("data", "convert", shards, "-o", output).code == 0
-    for utterance in read_manifest(output):
-        assert utterance.byte_span is None
-        assert audio.probe(utterance.audio_path).sample_rate == 16000
+    for before, after in zip(read_manifest(shards), read_manifest(output), strict=True):
+        assert (after.id, after.byte_span) == (before.id, None)
+        assert audio.probe(after.audio_path).sample_rate == 16000
+        expected = np.clip(load_utterance(before, 16000), -1, 1 - 2**-15)
+        np.testing.assert_allclose(load_utterance(after, 16000), expected, rtol=0, atol=2**-16)
 
 
 def test_called_again_it_goes_on(ctcasr: Run, manifest: Path, tmp_path: Path) -> None:
@@ -91,15 +93,49 @@ def test_called_again_it_goes_on(ctcasr: Run, manifest: Path, tmp_path: Path) ->
     assert {audio.probe(found.audio_path).sample_rate for found in read_manifest(output)} == {RATE}
 
 
+def test_a_source_that_has_changed_and_a_damaged_copy_are_written_anew(
+    ctcasr: Run, manifest: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "wav.jsonl"
+    ctcasr("data", "convert", manifest, "-o", output, "--sample-rate", RATE)
+    first, second, *_ = read_manifest(output)
+    second.audio_path.write_bytes(second.audio_path.read_bytes()[:1000])
+    noise(tmp_path / "a.flac", seed=1)
+    assert ctcasr("data", "convert", manifest, "-o", output, "--sample-rate", RATE).code == 0
+    changed, mended, *_ = read_manifest(output)
+    assert (changed.audio_path != first.audio_path, mended.audio_path) == (True, second.audio_path)
+    np.testing.assert_array_equal(load_utterance(changed, RATE), audio.load(tmp_path / "a.flac", RATE))
+    assert audio.probe(mended.audio_path).duration_seconds == second.duration_seconds
+
+
+def test_ids_that_differ_in_foreign_letters_alone_have_files_of_their_own(
+    ctcasr: Run, tmp_path: Path
+) -> None:
+    paths = [noise(tmp_path / f"{number}.mp3", number) for number in (0, 1)]
+    write_manifest(
+        tmp_path / "x.jsonl", [Utterance(*pair, 0.5) for pair in zip(("ü", "ä"), paths, strict=True)]
+    )
+    assert ctcasr("data", "convert", tmp_path / "x.jsonl", "-o", tmp_path / "wav.jsonl").code == 0
+    one, other = (load_utterance(found, RATE) for found in read_manifest(tmp_path / "wav.jsonl"))
+    assert not np.array_equal(one, other)
+
+
+def test_links_in_a_circle_are_named(ctcasr: Run, manifest: Path, tmp_path: Path) -> None:
+    (tmp_path / "b.opus").unlink()
+    (tmp_path / "b.opus").symlink_to(tmp_path / "b.opus")
+    said = ctcasr("data", "convert", manifest, "-o", tmp_path / "wav.jsonl")
+    assert (said.code, len(said.errors)) == (1, 1)
+
+
 def test_bad_recordings_are_named_and_left_out(ctcasr: Run, manifest: Path, tmp_path: Path) -> None:
-    (tmp_path / "b.ogg").write_bytes(b"OggS and nothing else")
+    (tmp_path / "b.opus").write_bytes(b"OggS and nothing else")
     said = ctcasr("data", "convert", manifest, "-o", tmp_path / "wav.jsonl")
     assert said.code == 1
     assert len(said.errors) == 1
     assert "train.jsonl:2" in said.errors[0]
     assert said.err.endswith("1 of 4 utterances failed and are left out\n")
     assert [found.id for found in read_manifest(tmp_path / "wav.jsonl")] == ["x/ü", "part0", "part1"]
-    for path in (tmp_path / "a.flac", tmp_path / "b.ogg"):
+    for path in (tmp_path / "a.flac", tmp_path / "b.opus"):
         path.unlink()
     said = ctcasr("data", "convert", manifest, "-o", tmp_path / "none.jsonl")
     assert said.code == 1
@@ -107,9 +143,13 @@ def test_bad_recordings_are_named_and_left_out(ctcasr: Run, manifest: Path, tmp_
     assert not (tmp_path / "none.jsonl").exists()
 
 
-@pytest.mark.parametrize("name", ["train.jsonl", "sub/../train.jsonl", "folder"])
+@pytest.mark.parametrize(
+    "name", ["train.jsonl", "sub/../train.jsonl", "folder", "folder.jsonl", "../FOLDER.jsonl"]
+)
 def test_the_manifest_is_not_overwritten(ctcasr: Run, manifest: Path, name: str) -> None:
     before = manifest.read_text()
+    name = name.replace("FOLDER", manifest.parent.name)  # of the recordings
+    (manifest.parent / "folder.jsonl").mkdir()
     said = ctcasr("data", "convert", manifest, "-o", manifest.parent / name)
     assert said.code == 2
     assert "choose another --output" in said.errors[0]

@@ -15,6 +15,9 @@ import torch
 from ctcasr.data import Utterance, write_manifest
 from ctcasr.data.sentences import Sentence, read_sentences, write_sentences
 from ctcasr.errors import BundleError, ConfigError, DataError
+from ctcasr.models.chain_loss import chain_loss, structured_hinge_loss
+from ctcasr.models.heads import TagHead
+from ctcasr.models.understanding import Understood
 from ctcasr.runtime import Recognizer
 from ctcasr.runtime.understanding import Understander
 from ctcasr.scoring.spans import count_spans
@@ -112,6 +115,22 @@ def test_a_tagger_learns_and_its_bundle_says_the_same(text: Text, tmp_path: Path
     assert right / len(dev) == pytest.approx(description.training.dev_scores["accuracy"])
     assert all(0 < meaning.confidence <= 1 for meaning in said)
     assert all(0 < slot.confidence <= 1.0001 for meaning in said for slot in meaning.slots)
+
+
+def test_each_objective_has_a_loss_of_its_own(text: Text) -> None:
+    torch.manual_seed(0)
+    scores, lengths, tags = torch.randn(2, 3, 4), torch.tensor([3, 2]), torch.tensor([[0, 1, 2], [3, 3, 0]])
+    head = TagHead(2, 4, chained=True)
+    expected = {
+        "likelihood": chain_loss(scores, lengths, tags, head),
+        "perceptron": structured_hinge_loss(scores, lengths, tags, head, 0.0),
+        "margin": structured_hinge_loss(scores, lengths, tags, head, 1.0),
+    }
+    for objective, losses in expected.items():
+        task = Trainer(read_config(text(), [f"task.objective={objective}"])).task
+        found = task._tag_losses(head, Understood(scores, torch.zeros(0), lengths), tags)
+        assert torch.equal(found, losses)
+    assert len({float(losses.sum().detach()) for losses in expected.values()}) == 3
 
 
 @pytest.mark.slow
