@@ -159,7 +159,9 @@ def write_models(model: AcousticModel, fp32: Path, int8: Path) -> None:
 def save_models(graph: onnx.ModelProto, settings: ModelSettings, fp32: Path, int8: Path) -> None:
     """Write the float32 graph, and the one with int8 weights and dynamically quantised activations if it is worth it.
 
-    In int8 are all matrices of an LSTM, and of the other cells those that multiply the inputs of a layer.
+    In int8 are all matrices of an LSTM, and of the other cells those that multiply the inputs of a layer. Weights take
+    seven bits: where a processor has no instructions for int8 (VNNI), ONNX Runtime adds pairs of products in 16 bits,
+    which eight bits overflow. So every processor writes the same.
     """
     onnx.save(graph, fp32)
     if has_int8(settings):
@@ -172,6 +174,7 @@ def save_models(graph: onnx.ModelProto, settings: ModelSettings, fp32: Path, int
                 weight_type=QuantType.QInt8,
                 op_types_to_quantize=["LSTM", "MatMul"],
                 per_channel=True,
+                reduce_range=True,
             )
         finally:
             root.removeFilter(_is_no_advice)
