@@ -11,10 +11,12 @@ import numpy.typing as npt
 import pytest
 import soundfile as sf
 
+from ctcasr.decoding.lexicon import Lexicon
 from ctcasr.features import FeatureSettings
 from ctcasr.runtime.bundle import (
     DESCRIPTION,
     FORMAT_VERSION,
+    LEXICON,
     MODEL_FILES,
     STREAM_MODEL,
     TOKENS,
@@ -124,3 +126,12 @@ def record(tmp_path: Path, noise: Callable[..., npt.NDArray[np.float32]]) -> Cal
         return path
 
     return write
+
+
+@pytest.fixture
+def beam_bundle(own_bundle: Path, tiny_vocabulary: Vocabulary) -> Path:
+    """Return a bundle of one's own that carries a lexicon of all words of one or two letters."""
+    letters = "abcdefghij"
+    spelled = [*letters, *(first + second for first in letters for second in letters)]
+    Lexicon.of_characters(spelled, tiny_vocabulary).write(own_bundle / LEXICON, tiny_vocabulary.symbols)
+    return own_bundle

@@ -12,10 +12,7 @@ from typing import Any
 
 import pytest
 
-from ctcasr.decoding.lexicon import Lexicon
 from ctcasr.runtime import Recognizer, read_bundle
-from ctcasr.runtime.bundle import LEXICON
-from ctcasr.text import Vocabulary
 
 Run = Callable[..., Any]
 
@@ -39,14 +36,6 @@ def manifest(tiny_bundle: Path, record: Callable[..., Path], tmp_path: Path) -> 
     path = tmp_path / "dev.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return path
-
-
-@pytest.fixture
-def beam_bundle(own_bundle: Path, tiny_vocabulary: Vocabulary) -> Path:
-    letters = "abcdefghij"
-    spelled = [*letters, *(first + second for first in letters for second in letters)]
-    Lexicon.of_characters(spelled, tiny_vocabulary).write(own_bundle / LEXICON, tiny_vocabulary.symbols)
-    return own_bundle
 
 
 def contents(folder: Path) -> dict[str, bytes]:

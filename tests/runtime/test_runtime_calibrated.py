@@ -11,7 +11,6 @@ import pytest
 from ctcasr.data import Utterance
 from ctcasr.decoding import BeamSettings
 from ctcasr.decoding.confidence import CANDIDATES, posterior
-from ctcasr.decoding.lexicon import Lexicon
 from ctcasr.errors import BundleError
 from ctcasr.runtime import Recognizer, read_bundle
 from ctcasr.runtime.bundle import DESCRIPTION, LEXICON
@@ -19,17 +18,7 @@ from ctcasr.runtime.calibration import calibrate, write_calibration
 from ctcasr.runtime.confidence import ConfidenceCalibration, Evidence, WordCalibration
 from ctcasr.runtime.decoder import DecodingOptions, Parts, make_decoder
 from ctcasr.runtime.tuning import write_decoding
-from ctcasr.text import Vocabulary
 from tests.runtime.test_runtime_calibration import Record
-
-
-@pytest.fixture
-def beam_bundle(own_bundle: Path, tiny_vocabulary: Vocabulary) -> Path:
-    """Return a bundle of one's own that carries a lexicon of all words of one or two letters."""
-    letters = "abcdefghij"
-    spelled = [*letters, *(first + second for first in letters for second in letters)]
-    Lexicon.of_characters(spelled, tiny_vocabulary).write(own_bundle / LEXICON, tiny_vocabulary.symbols)
-    return own_bundle
 
 
 def utterances(recognizer: Recognizer, record: Record, count: int = 12) -> list[Utterance]:
