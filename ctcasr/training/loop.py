@@ -206,7 +206,7 @@ class Trainer:
             self.progress.batch += 1
             totals.train_seconds = time.perf_counter() - started
             self.problems.check_early(totals.problems, part.examples, part.manifest)
-            display.batch(self.progress.batch, len(plan))
+            display.batch(number + 1, self.progress.batch, len(plan), totals)
             self.keeper.after_step(totals)
         totals.problems = self.problems.check(totals.problems, part.examples, part.manifest)
         return totals, len(plan)
