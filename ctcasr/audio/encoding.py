@@ -18,9 +18,12 @@ def encoded(waveform: npt.NDArray[np.float32], sample_rate: int, container: str,
         container: "WAV" or "FLAC".
         bits: 16 or 24.
     """
-    full = 2.0 ** (bits - 1)
-    # As integers, which we scale as our reader does: soundfile would scale floats by one less.
-    samples = np.clip(np.rint(waveform.astype(np.float64) * full), -full, full - 1).astype(np.int32)
+    full = np.float32(2 ** (bits - 1))
+    # As integers, which we scale as our reader does: soundfile would scale floats by one less. Float32 is exact here.
+    samples = waveform * full
+    np.rint(samples, out=samples)
+    np.clip(samples, -full, full - 1, out=samples)
     content = io.BytesIO()
-    soundfile.write(content, samples << (32 - bits), sample_rate, format=container, subtype=f"PCM_{bits}")
+    integers = samples.astype(np.int16) if bits == 16 else samples.astype(np.int32) << (32 - bits)
+    soundfile.write(content, integers, sample_rate, format=container, subtype=f"PCM_{bits}")
     return content.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ctcasr import audio
 from ctcasr.data.manifest import Utterance
-from ctcasr.errors import AudioError
+from ctcasr.errors import AudioError, ConfigError
 
 
 def load_utterance(utterance: Utterance, sample_rate: int) -> npt.NDArray[np.float32]:
@@ -20,6 +20,7 @@ def load_utterance(utterance: Utterance, sample_rate: int) -> npt.NDArray[np.flo
 
     Raises:
         AudioError: its recording cannot be read whole.
+        ConfigError: it is in a shard, and the folder of temporary files is full.
     """
     with recording(utterance) as path:
         return audio.load(
@@ -38,6 +39,7 @@ def recording(utterance: Utterance) -> Iterator[Path]:
 
     Raises:
         AudioError: the shard cannot be read.
+        ConfigError: the folder of temporary files is full, or is not there.
     """
     if utterance.byte_span is None:
         yield utterance.audio_path
@@ -54,10 +56,23 @@ def recording(utterance: Utterance) -> Iterator[Path]:
         ) from error
     if len(content) < count:
         raise AudioError(f"{shown}: the shard ends after {first + len(content)} bytes; copy it again")
-    with tempfile.NamedTemporaryFile(prefix="ctcasr-") as copy:
-        copy.write(content)
-        copy.flush()
+    with _copied(content, shown) as copy:
         try:
-            yield Path(copy.name)
+            yield copy
         except AudioError as error:
-            raise AudioError(str(error).replace(copy.name, shown)) from error
+            raise AudioError(str(error).replace(str(copy), shown)) from error
+
+
+@contextmanager
+def _copied(content: bytes, shown: str) -> Iterator[Path]:
+    """Give a temporary file of this content, that of a recording which people know as `shown`."""
+    with ExitStack() as stack:
+        try:
+            copy = Path(stack.enter_context(tempfile.NamedTemporaryFile(prefix="ctcasr-")).name)
+            copy.write_bytes(content)
+        except OSError as error:
+            raise ConfigError(
+                f"the folder of temporary files: {shown} cannot be copied there ({error.strerror}), expected room for "
+                f"{len(content)} bytes; free some, or set TMPDIR to another folder"
+            ) from error
+        yield copy

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+import resource
 import tarfile
+import tempfile
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +21,7 @@ import soundfile
 from ctcasr import audio
 from ctcasr.data import Utterance, by_shard, load_utterance, read_manifest, write_manifest
 from ctcasr.data.shards import ShardSettings, write_shards
-from ctcasr.errors import AudioError, DataError
+from ctcasr.errors import AudioError, ConfigError, DataError
 
 Run = Callable[..., Any]
 RATE = 8000
@@ -135,6 +137,23 @@ def test_faults_are_told_by_shard_and_place(tmp_path: Path, corpus: list[Utteran
         load_utterance(utterance, RATE)
     utterance.audio_path.unlink()
     with pytest.raises(AudioError, match=place + r": cannot be opened \(No such file or directory\)"):
+        load_utterance(utterance, RATE)
+
+
+def test_no_room_for_the_temporary_copy_is_not_the_shards_fault(
+    tmp_path: Path, corpus: list[Utterance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_shards(corpus[:1], tmp_path / "shards", ShardSettings())
+    (utterance,) = read_manifest(tmp_path / "shards")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(ConfigError, match=r"tar \(bytes .* be copied there \(File too large\), .*TMPDIR"):
+            load_utterance(utterance, RATE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigError, match=r"be copied there \(No such file or directory\), .*TMPDIR"):
         load_utterance(utterance, RATE)
 
 
