@@ -1,4 +1,4 @@
-"""A progress bar on stderr, where that is a terminal and there is something to wait for."""
+"""How far a command is, on stderr, where there is something to wait for: a bar on a terminal, some lines in a log."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from ctcasr.pace import LogPace, duration_text
+
 LONG_BYTES = 4_000_000
 """Recordings that weigh less than this in all need no bar, if there is one only."""
 
@@ -16,12 +18,43 @@ LONG_BYTES = 4_000_000
 @contextmanager
 def bar(description: str, total: int) -> Iterator[Callable[[], None]]:
     """Show a bar of `total` steps; the function it gives moves it on by one."""
-    if total < 2 or not sys.stderr.isatty():
+    if total < 2:
         yield lambda: None
-        return
-    with _progress() as progress:
-        task = progress.add_task(description, total=total)
-        yield lambda: progress.advance(task)
+    elif not sys.stderr.isatty():
+        yield LogLines(description, total).advance
+    else:
+        with _progress() as progress:
+            task = progress.add_task(description, total=total)
+            yield lambda: progress.advance(task)
+
+
+class LogLines:
+    """A bar's place in a log: a line after a minute, and then every ten.
+
+    Args:
+        description: what is done.
+        total: all steps.
+        clock: tells the time in seconds.
+    """
+
+    def __init__(self, description: str, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._description, self._total = description, total
+        self._clock, self._started = clock, clock()
+        self._pace = LogPace(clock)
+        self._done = 0
+
+    def advance(self) -> None:
+        """Move on by one."""
+        self._done += 1
+        left = self._total - self._done
+        if left and self._pace.is_due():
+            rest = duration_text((self._clock() - self._started) / self._done * left)
+            print(
+                f"{self._description}: {self._done} of {self._total}, {rest} left",
+                file=sys.stderr,
+                flush=True,
+            )
+            self._pace.told()
 
 
 class Tally:

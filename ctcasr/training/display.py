@@ -16,14 +16,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ctcasr.pace import LogPace, duration_text
 from ctcasr.training.monitor import EpochTotals
 from ctcasr.training.records import Record, score_name
 
-FIRST_LINE_SECONDS = 60.0
-LINE_SECONDS = 600.0
-"""After how long without a line a log is told how far an epoch is: the first time soon, to see that all is well."""
-
-PACE_SECONDS = 600.0
+ESTIMATE_SECONDS = 600.0
 """How far back the bar looks to tell how long the rest takes: a slow batch takes longer than rich's half a minute."""
 
 
@@ -47,13 +44,12 @@ class Display:
             console=self._console,
             disable=not active or self._is_log,
             transient=True,
-            speed_estimate_period=PACE_SECONDS,
+            speed_estimate_period=ESTIMATE_SECONDS,
         )
         self._epochs = epochs
         self._task = self._progress.add_task("training", total=epochs)
         self._lines = 0
-        self._clock = clock
-        self._next_line = clock() + FIRST_LINE_SECONDS
+        self._pace = LogPace(clock)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -80,11 +76,11 @@ class Display:
             description=f"epoch {epoch}/{self._epochs}, {place}",
             completed=epoch - 1 + done / total,
         )
-        if self._is_log and done < total and self._clock() >= self._next_line:
-            pace = totals.train_seconds / done
+        if self._is_log and done < total and self._pace.is_due():
+            batch_seconds = totals.train_seconds / done
             self._print(
-                f"epoch {epoch}, batch {done} of {total}: train loss so far {loss:.3f}, {pace:.2g} s a batch, "
-                f"{_duration(pace * (total - done))} to the epoch's end"
+                f"epoch {epoch}, batch {done} of {total}: train loss so far {loss:.3f}, {batch_seconds:.2g} s a batch, "
+                f"{duration_text(batch_seconds * (total - done))} to the epoch's end"
             )
 
     def epoch(self, record: Record) -> None:
@@ -113,11 +109,4 @@ class Display:
 
     def _print(self, line: str, style: str | None = None) -> None:
         self._console.print(line, style=style, markup=False, soft_wrap=True)
-        self._next_line = self._clock() + LINE_SECONDS
-
-
-def _duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
+        self._pace.told()

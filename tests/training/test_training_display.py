@@ -54,18 +54,6 @@ def test_a_log_is_told_after_a_minute_and_then_every_ten(clock: Clock, capsys) -
     ]
 
 
-@pytest.mark.parametrize(
-    ("pace", "rest"), [(0.1, "1 s"), (1.0, "10 s"), (9.9, "99 s"), (10.0, "2 min"), (700.0, "1.9 h")]
-)
-def test_the_rest_is_told_in_a_unit_that_fits(
-    clock: Clock, capsys: pytest.CaptureFixture[str], pace: float, rest: str
-) -> None:
-    with Display(1, active=True, clock=clock) as display:
-        clock.seconds = 60.0
-        display.batch(1, 90, 100, seen(90 * pace))
-    assert capsys.readouterr().err.endswith(f", {rest} to the epoch's end\n")
-
-
 def test_short_epochs_have_their_line_alone(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     with Display(20, active=True, clock=clock) as display:
         for epoch in range(1, 21):
